@@ -1,0 +1,3 @@
+//! The loop's body: look, step, save, act; and what it needs of the outside.
+
+pub mod ports;

@@ -1,0 +1,7 @@
+//! What happens next: pure, level-triggered, without clock, IO or log.
+
+pub mod event;
+pub mod gate;
+pub mod ledger;
+pub mod ranges;
+pub mod world;

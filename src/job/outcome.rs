@@ -1,0 +1,203 @@
+//! How an attempt ended. Small enough for a termination message (4 KiB), and written to `result.json` locally.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::identity::SessionId;
+
+/// The longest [`Failure::message`], in bytes.
+pub const MAX_MESSAGE_BYTES: usize = 1024;
+
+/// How an attempt ended, and what it used.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// What is wrong with it; `None` when it succeeded and every validation passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// Whether the model's service accepted at least one request of this attempt (always true for `command`).
+    pub accepted: bool,
+    /// Tokens and cost of this attempt alone, also where it continued an earlier session.
+    #[serde(default)]
+    pub usage: Usage,
+    /// The session that the next attempt may continue.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// What it learned about its credential without failing by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<GateSignal>,
+    /// What a person should know though it succeeded, such as denied permissions. At most 8, of at most 200 bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// The process's exit code, or 128 + the signal that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+    /// When its process or request started.
+    pub started: Timestamp,
+    /// When it was judged.
+    pub ended: Timestamp,
+}
+
+impl Outcome {
+    /// Whether the batch is done by this attempt.
+    pub fn succeeded(&self) -> bool {
+        self.failure.is_none()
+    }
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    /// What follows from it.
+    pub class: FailureClass,
+    /// A closed word in `PascalCase`, for conditions, metrics and grouping: `LimitReached`, `ValidationFailed`, …
+    pub reason: String,
+    /// One sentence for people: what, where, what to do. At most [`MAX_MESSAGE_BYTES`].
+    pub message: String,
+    /// When the limit resets, if it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resets_at: Option<Timestamp>,
+    /// How long the service asked to wait, in milliseconds, if it was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// Whether the next attempt must start a new session (prompt too long, refusal, output cap).
+    #[serde(default)]
+    pub fresh_session: bool,
+}
+
+/// What a failure is; the table "What a failure is" of the job file's reference says what follows from each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureClass {
+    /// A plan's limit that names its reset: the gate closes until then; not counted.
+    Limit,
+    /// 429 or 529 without a reset: the gate closes for a short while; not counted.
+    Throttle,
+    /// Connection, DNS, TLS or 5xx, and no request was ever accepted: as a throttle; not counted.
+    Unreachable,
+    /// The same after an accepted request, a timeout, a process killed by a signal: again after backoff, counted.
+    Transient,
+    /// Eviction, drain, lost process or node: again, not counted, at most 10 a batch.
+    Disruption,
+    /// It ran, and a validation failed: resumed with what is missing, counted.
+    Validation,
+    /// This batch fails at once.
+    BatchFatal,
+    /// Nothing new starts, the run ends failed.
+    JobFatal,
+    /// Money or login: the gate closes until a person opens it; not counted.
+    Hold,
+}
+
+impl FailureClass {
+    /// Every class, for tables and docs.
+    pub const ALL: [Self; 9] = [
+        Self::Limit,
+        Self::Throttle,
+        Self::Unreachable,
+        Self::Transient,
+        Self::Disruption,
+        Self::Validation,
+        Self::BatchFatal,
+        Self::JobFatal,
+        Self::Hold,
+    ];
+
+    /// The word used in files, tables and output: `limit`, `batch_fatal`, …
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Limit => "limit",
+            Self::Throttle => "throttle",
+            Self::Unreachable => "unreachable",
+            Self::Transient => "transient",
+            Self::Disruption => "disruption",
+            Self::Validation => "validation",
+            Self::BatchFatal => "batch_fatal",
+            Self::JobFatal => "job_fatal",
+            Self::Hold => "hold",
+        }
+    }
+}
+
+/// What a running or ended attempt tells about its credential, beside a failure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "type")]
+pub enum GateSignal {
+    /// A request was accepted: a canary opens the gate with it.
+    Accepted,
+    /// The tool itself waits for a 429 or 529 in a running attempt.
+    #[serde(rename_all = "camelCase")]
+    Throttled {
+        /// How long it said it waits, in milliseconds.
+        retry_after_ms: Option<u64>,
+    },
+    /// It succeeded on extra usage; the window resets then.
+    #[serde(rename_all = "camelCase")]
+    Overage {
+        /// When the window resets.
+        resets_at: Option<Timestamp>,
+    },
+    /// A share of a window is used (0 to 1); the window resets then.
+    #[serde(rename_all = "camelCase")]
+    Utilization {
+        /// The used share of the fullest window, 0 to 1.
+        share: f64,
+        /// When that window resets.
+        resets_at: Option<Timestamp>,
+    },
+}
+
+/// Tokens and cost, summed over the requests of an attempt, a batch or a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Usage {
+    /// Tokens sent, cache reads and writes not counted.
+    pub input_tokens: u64,
+    /// Tokens received.
+    pub output_tokens: u64,
+    /// Tokens read from the prompt cache.
+    pub cache_read_tokens: u64,
+    /// Tokens written to the prompt cache.
+    pub cache_write_tokens: u64,
+    /// Cost in millionths of a US dollar: an integer, so that sums are exact.
+    pub cost_micro_usd: u64,
+    /// Whether a part of it could not be read (the tool was killed before it said).
+    pub partial: bool,
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        let Self {
+            input_tokens,
+            output_tokens,
+            cache_read_tokens,
+            cache_write_tokens,
+            cost_micro_usd,
+            partial,
+        } = other;
+        self.input_tokens += input_tokens;
+        self.output_tokens += output_tokens;
+        self.cache_read_tokens += cache_read_tokens;
+        self.cache_write_tokens += cache_write_tokens;
+        self.cost_micro_usd += cost_micro_usd;
+        self.partial |= partial;
+    }
+}
+
+impl Usage {
+    /// All tokens, in and out.
+    pub fn tokens(&self) -> u64 {
+        self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
+    }
+
+    /// The cost as a decimal of dollars with two to six places, as `status` shows it: `12.34`, `0.000125`.
+    pub fn cost_usd(&self) -> String {
+        let (whole, rest) = (self.cost_micro_usd / 1_000_000, self.cost_micro_usd % 1_000_000);
+        let mut text = format!("{whole}.{rest:06}");
+        while text.ends_with('0') && text.len() - text.find('.').unwrap_or(0) > 3 {
+            text.pop();
+        }
+        text
+    }
+}

@@ -1,0 +1,15 @@
+//! Mozart puts long lists of work through Claude, a batch at a time, and never loses its place.
+
+pub mod api;
+pub mod attempt;
+pub mod backend;
+pub mod cli;
+pub mod driver;
+pub mod engine;
+pub mod history;
+pub mod job;
+pub mod launch;
+pub mod local;
+pub mod notify;
+pub mod sources;
+pub mod store;
