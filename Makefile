@@ -1,0 +1,35 @@
+# `make help` says what there is. Tools that are missing are installed by hack/test-tools, or named.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mozart-dev
+export PATH := $(TOOLS)/bin:$(PATH)
+# Tests never talk to a real service, nor use a login or a desktop of the person who runs them.
+unexport ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_OAUTH_TOKEN DBUS_SESSION_BUS_ADDRESS MOZART_HOME
+
+.PHONY: help tools lint deny test test-long bench
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+tools: ## install what the tests need
+	@hack/test-tools "$(TOOLS)"
+
+lint: ## formatting, clippy, and the core without its Kubernetes part
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo check --locked --no-default-features
+
+deny: tools ## licences, sources, bans; advisories where their database can be reached
+	cargo deny --locked check bans licenses sources
+	@if timeout 60 cargo deny fetch db >/dev/null 2>&1; then cargo deny --locked check --disable-fetch advisories; \
+	else echo 'advisories: their database cannot be reached from here, not checked'; fi
+
+test: tools lint deny ## everything that must hold before a change is merged
+	cargo test --locked
+
+test-long: tools ## the same with 200 kills instead of 10
+	MOZART_TEST_KILLS=200 cargo test --locked --test it kill -- --nocapture
+
+bench: ## measure against peers, print both sides, write benches/RESULTS.md
+	cargo bench --locked --bench compare

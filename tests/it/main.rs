@@ -1,0 +1,3 @@
+//! Every integration test, in one binary: linking once is what keeps the suite quick.
+
+mod architecture;
