@@ -1,9 +1,127 @@
 //! What runs a batch: Claude Code, the Messages API, any program. Each says how it is called and how its end is judged.
 
+pub mod command;
+
 use std::path::{Path, PathBuf};
 
-use crate::job::identity::SessionId;
-use crate::job::outcome::{Failure, GateSignal, Usage};
+use crate::job::{
+    batches::Batch,
+    identity::{AttemptName, SessionId},
+    model::{Backend, Job},
+    outcome::{Failure, FailureClass, GateSignal, Usage},
+};
+
+/// What a backend is told of an attempt.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The job.
+    pub job: &'a Job,
+    /// The attempt's full name; a process carries it as `MOZART_ATTEMPT`.
+    pub name: AttemptName<'a>,
+    /// Its batch.
+    pub batch: Batch,
+    /// The attempt's own directory, absolute. A backend may write files of its own into it, such as settings.
+    pub directory: &'a Path,
+    /// Which session it works in.
+    pub session: Session,
+}
+
+/// Which session an attempt works in, for backends that have sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Session {
+    /// A new one of this id, which was never used before.
+    New(SessionId),
+    /// This one goes on.
+    Continue(SessionId),
+}
+
+impl Session {
+    /// Its id.
+    pub fn id(self) -> SessionId {
+        match self {
+            Self::New(id) | Self::Continue(id) => id,
+        }
+    }
+}
+
+/// Where an attempt runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In a process of its own: [`invocation`], then [`judge`].
+    Process,
+    /// As a task of Mozart.
+    InProcess,
+}
+
+/// Where attempts of `backend` run.
+pub fn place(backend: &Backend) -> Place {
+    match backend {
+        Backend::ClaudeCli(_) | Backend::Command(_) => Place::Process,
+        Backend::Anthropic(_) => Place::InProcess,
+    }
+}
+
+/// The process that an attempt of [`Place::Process`] is.
+///
+/// # Errors
+/// With the failure of the attempt when its process cannot even be described.
+pub fn invocation(call: &Call<'_>) -> Result<Invocation, Failure> {
+    match &call.job.backend {
+        Backend::Command(backend) => Ok(command::invocation(backend, call)),
+        Backend::ClaudeCli(_) | Backend::Anthropic(_) => Err(unsupported(&call.job.backend)),
+    }
+}
+
+/// What the end of an attempt of [`Place::Process`] means. Reads `material`'s files, blocking.
+pub fn judge(call: &Call<'_>, material: Material<'_>) -> Judgement {
+    match &call.job.backend {
+        Backend::Command(_) => command::judge(material, call.job.timeout),
+        Backend::ClaudeCli(_) | Backend::Anthropic(_) => Judgement::failed(unsupported(&call.job.backend)),
+    }
+}
+
+/// Asks the model's service, for attempts of [`Place::InProcess`]. Dropped when the attempt is ended; its time limit is
+/// the caller's. `tell` hears what a [`Follower`] would say of a process.
+#[expect(clippy::unused_async, reason = "no backend of this kind is in this build yet")]
+pub async fn ask(call: &Call<'_>, _prompt: &str, _tell: impl FnMut(Told) + Send) -> Judgement {
+    Judgement::failed(unsupported(&call.job.backend))
+}
+
+/// Reads what a running process writes to its standard output. Backends whose output says nothing while it is written
+/// have none, and their output is not read before they end.
+#[derive(Debug)]
+pub enum Follower {}
+
+impl Follower {
+    /// The reader for an attempt of `call`.
+    pub fn new(call: &Call<'_>) -> Option<Self> {
+        match &call.job.backend {
+            Backend::ClaudeCli(_) | Backend::Command(_) | Backend::Anthropic(_) => None,
+        }
+    }
+
+    /// Takes the next whole line, without its end.
+    pub fn line(&mut self, _line: &[u8]) -> Vec<Told> {
+        match *self {}
+    }
+}
+
+/// Whether the backend can do its work, found out without spending anything. `Ok` says what was found, in one line.
+///
+/// # Errors
+/// With what an attempt would fail by.
+#[expect(clippy::unused_async, reason = "the only backend that is asked here looks at files")]
+pub async fn health_check(job: &Job) -> Result<String, Failure> {
+    match &job.backend {
+        Backend::Command(backend) => command::health_check(backend),
+        Backend::ClaudeCli(_) | Backend::Anthropic(_) => Err(unsupported(&job.backend)),
+    }
+}
+
+fn unsupported(backend: &Backend) -> Failure {
+    let message = format!("this build of Mozart cannot run `{}` batches", backend.word());
+    Failure::new(FailureClass::JobFatal, "BackendUnavailable", message)
+}
 
 /// A process to start for an attempt. The prompt comes on stdin, from a file; stdout and stderr go to files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +190,21 @@ pub struct Judgement {
     pub warnings: Vec<String>,
     /// The answer.
     pub answer: Answer,
+}
+
+impl Judgement {
+    /// Nothing but a failure: no request was accepted, nothing was used, there is no answer.
+    pub fn failed(failure: Failure) -> Self {
+        Self {
+            failure: Some(failure),
+            accepted: false,
+            usage: Usage::default(),
+            session: None,
+            signal: None,
+            warnings: Vec::new(),
+            answer: Answer::None,
+        }
+    }
 }
 
 /// Where the answer of an attempt is.

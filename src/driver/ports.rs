@@ -12,7 +12,7 @@ use crate::{
         world::Sighting,
     },
     job::{
-        identity::AttemptKey,
+        identity::{AttemptKey, RunId},
         start::{EndMode, Start},
     },
 };
@@ -75,6 +75,18 @@ pub trait Launcher: Send + Sync {
     fn release(&self, key: AttemptKey) -> impl Future<Output = ()> + Send;
     /// Resolves when `look` may show something new. Cancel safe; never misses a change.
     fn changed(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// The home of answers that exist nowhere else (those of API batches).
+pub trait Outputs: Send + Sync {
+    /// Keeps an answer. When it returns `Ok`, the answer survives a crash and a loss of power; the same attempt's
+    /// answer may be put again.
+    fn put(
+        &self,
+        run: &RunId,
+        key: AttemptKey,
+        answer: &str,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// The gate of the job's credential, shared with every other user of it.

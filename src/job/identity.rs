@@ -100,7 +100,7 @@ impl fmt::Display for AttemptKey {
 }
 
 /// An attempt's full name, unique over all jobs: `<job uid>/r3/b12-a1`. Processes carry it as `MOZART_ATTEMPT`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AttemptName<'a> {
     /// The run it belongs to.
     pub run: &'a RunId,

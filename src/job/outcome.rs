@@ -66,6 +66,29 @@ pub struct Failure {
     pub fresh_session: bool,
 }
 
+impl Failure {
+    /// A failure that names no time; `message` is cut to [`MAX_MESSAGE_BYTES`].
+    pub fn new(class: FailureClass, reason: &str, message: impl Into<String>) -> Self {
+        let mut message = message.into();
+        if message.len() > MAX_MESSAGE_BYTES {
+            let mut end = MAX_MESSAGE_BYTES - '…'.len_utf8();
+            while !message.is_char_boundary(end) {
+                end -= 1;
+            }
+            message.truncate(end);
+            message.push('…');
+        }
+        Self {
+            class,
+            reason: reason.to_owned(),
+            message,
+            resets_at: None,
+            retry_after_ms: None,
+            fresh_session: false,
+        }
+    }
+}
+
 /// What a failure is; the table "What a failure is" of the job file's reference says what follows from each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
