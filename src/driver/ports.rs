@@ -9,7 +9,7 @@ use crate::{
         event::Event,
         gate::{Gate, GateReport},
         ledger::{Ledger, Notice},
-        world::Sighting,
+        world::{SettledNotice, Sighting},
     },
     job::{
         identity::{AttemptKey, RunId},
@@ -62,8 +62,8 @@ pub trait Store: Send + Sync {
 ///
 /// # Guarantees
 /// `launch` of an attempt that exists already is success and starts nothing. `look` shows every attempt of the run that
-/// is not released, also those of an earlier process; an attempt that is not shown has not been started, or was lost
-/// without a result. `end` and `release` of what is not there are success.
+/// is not released, also those of an earlier process, and what was launched before it was called: an attempt that is not
+/// shown has not been started, or was lost without a result. `end` and `release` of what is not there are success.
 pub trait Launcher: Send + Sync {
     /// Every attempt of the run that is not released.
     fn look(&self) -> impl Future<Output = Vec<Sighting>> + Send;
@@ -71,7 +71,7 @@ pub trait Launcher: Send + Sync {
     fn launch(&self, start: Start) -> impl Future<Output = ()> + Send;
     /// Ends a running attempt; its outcome comes back by `look`.
     fn end(&self, key: AttemptKey, mode: EndMode) -> impl Future<Output = ()> + Send;
-    /// Forgets an attempt whose result the saved ledger has.
+    /// Forgets an attempt whose result the saved ledger has, or that the run does not know; it is shown no more.
     fn release(&self, key: AttemptKey) -> impl Future<Output = ()> + Send;
     /// Resolves when `look` may show something new. Cancel safe; never misses a change.
     fn changed(&self) -> impl Future<Output = ()> + Send;
@@ -93,13 +93,16 @@ pub trait Outputs: Send + Sync {
 pub trait Gates: Send + Sync {
     /// The gate now.
     fn look(&self) -> impl Future<Output = Gate> + Send;
-    /// Tells it what was learned; atomic, durable.
+    /// Tells it what was learned; atomic, durable. The new gate is what [`Gate::after`] says.
     fn report(&self, report: GateReport) -> impl Future<Output = Result<Gate, StoreError>> + Send;
     /// Resolves when `look` may show something new (another process opened or closed it). Cancel safe.
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// Tells people. A sink that is slow or dead delays nothing else.
+///
+/// # Guarantees
+/// `deliver` of a notice that is in delivery is nothing new. Every notice that was handed over is settled in the end.
 pub trait Notifier: Send + Sync {
     /// Hands a notice over; delivery goes on by itself.
     fn deliver(&self, notice: &Notice) -> impl Future<Output = ()> + Send;
@@ -107,15 +110,6 @@ pub trait Notifier: Send + Sync {
     fn settled(&self) -> impl Future<Output = Vec<SettledNotice>> + Send;
     /// Resolves when `settled` may return something. Cancel safe.
     fn changed(&self) -> impl Future<Output = ()> + Send;
-}
-
-/// A notice that needs no more delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SettledNotice {
-    /// Its number.
-    pub id: u64,
-    /// Whether it was given up.
-    pub dropped: bool,
 }
 
 /// Time: the wall clock that people and limits mean.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{ledger::Notice, ranges::Ranges};
 use crate::job::{
     identity::{AttemptKey, BatchNum, SessionId},
+    model::Occasion,
     outcome::{FailureClass, Outcome},
 };
 
@@ -24,6 +25,8 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 pub enum EventKind {
+    /// The run began.
+    RunStarted,
     /// These batches may now be started.
     Claimed {
         /// The batches that were added.
@@ -34,12 +37,15 @@ pub enum EventKind {
         /// Which.
         key: AttemptKey,
     },
-    /// An attempt ended.
+    /// An attempt ended. What follows from it is the next event: `BatchSucceeded`, `RetryScheduled` or `BatchFailed`.
     AttemptEnded {
         /// Which.
         key: AttemptKey,
         /// How.
         outcome: Box<Outcome>,
+        /// When its lane may start again, with `pauseSeconds`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lane_free: Option<Timestamp>,
     },
     /// A batch is done.
     BatchSucceeded {
@@ -54,8 +60,8 @@ pub enum EventKind {
         cause: FailureClass,
         /// Its closed word.
         reason: String,
-        /// Whether the one before counted as a try.
-        counted: bool,
+        /// What the one before counts as.
+        counted: Counted,
         /// Not before.
         until: Option<Timestamp>,
         /// The session to continue.
@@ -72,12 +78,23 @@ pub enum EventKind {
         /// Its sentence.
         message: String,
     },
+    /// The gate of the credential was seen closed.
+    GateClosed {
+        /// Until when; `None` until a person opens it.
+        until: Option<Timestamp>,
+        /// For people.
+        cause: String,
+    },
+    /// The gate was seen open again.
+    GateOpened,
     /// Nothing new starts until `Resumed`.
     Suspended {
         /// Closed word.
         reason: String,
         /// For people.
         message: String,
+        /// Whether running attempts are ended, to be resumed later.
+        terminate: bool,
     },
     /// Batches start again.
     Resumed,
@@ -104,11 +121,51 @@ pub enum EventKind {
         /// What.
         notice: Notice,
     },
+    /// Something is told together with others of its kind, later.
+    NoticeJoined {
+        /// What kind.
+        occasion: Occasion,
+    },
     /// It was told, or given up.
     NoticeSettled {
         /// Its number.
         id: u64,
-        /// Whether a sink refused it for good.
+        /// Whether it was given up.
         dropped: bool,
     },
+}
+
+/// What a failed attempt counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Counted {
+    /// A try: `retry.maxRetries` bounds them.
+    Try,
+    /// A disruption: a bound of their own.
+    Disruption,
+    /// Nothing.
+    Nothing,
+}
+
+impl EventKind {
+    /// The word of its kind: `AttemptEnded`, …
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::RunStarted => "RunStarted",
+            Self::Claimed { .. } => "Claimed",
+            Self::AttemptStarted { .. } => "AttemptStarted",
+            Self::AttemptEnded { .. } => "AttemptEnded",
+            Self::BatchSucceeded { .. } => "BatchSucceeded",
+            Self::RetryScheduled { .. } => "RetryScheduled",
+            Self::BatchFailed { .. } => "BatchFailed",
+            Self::GateClosed { .. } => "GateClosed",
+            Self::GateOpened => "GateOpened",
+            Self::Suspended { .. } => "Suspended",
+            Self::Resumed => "Resumed",
+            Self::Stopping { .. } => "Stopping",
+            Self::RunEnded { .. } => "RunEnded",
+            Self::NoticeQueued { .. } => "NoticeQueued",
+            Self::NoticeJoined { .. } => "NoticeJoined",
+            Self::NoticeSettled { .. } => "NoticeSettled",
+        }
+    }
 }

@@ -3,5 +3,7 @@
 pub mod event;
 pub mod gate;
 pub mod ledger;
+pub mod policy;
 pub mod ranges;
+pub mod time;
 pub mod world;

@@ -46,6 +46,31 @@ impl Ranges {
         self.0.last().map(|&(_, last)| BatchNum(last))
     }
 
+    /// The smallest number of the set that is greater than `batch`.
+    pub fn next_after(&self, batch: BatchNum) -> Option<BatchNum> {
+        let next = batch.0.saturating_add(1);
+        let at = self.0.partition_point(|&(_, last)| last < next);
+        self.0.get(at).map(|&(first, _)| BatchNum(first.max(next)))
+    }
+
+    /// What is in this set and not in `other`.
+    pub fn without(&self, other: &Self) -> Self {
+        let mut left = self.clone();
+        for batch in other.iter() {
+            left.remove(batch);
+        }
+        left
+    }
+
+    /// What is in this set, in `other`, or in both.
+    pub fn with(&self, other: &Self) -> Self {
+        let mut all = self.clone();
+        for batch in other.iter() {
+            all.insert(batch);
+        }
+        all
+    }
+
     /// Whether `batch` is in the set.
     pub fn contains(&self, batch: BatchNum) -> bool {
         let after = self.0.partition_point(|&(first, _)| first <= batch.0);

@@ -3,7 +3,7 @@
 use super::gate::Gate;
 use crate::job::{
     identity::AttemptKey,
-    outcome::{GateSignal, Outcome},
+    outcome::{GateSignal, Outcome, Usage},
 };
 
 /// An attempt as it is seen.
@@ -23,7 +23,7 @@ pub enum AttemptState {
         /// In order.
         signals: Vec<GateSignal>,
         /// What it is known to have used so far.
-        spent: crate::job::outcome::Usage,
+        spent: Usage,
     },
     /// It ended and left a result.
     Ended(Box<Outcome>),
@@ -32,7 +32,7 @@ pub enum AttemptState {
 }
 
 /// What a step decides on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct World {
     /// The `seq` of the ledger that was stored when this was seen.
     pub seq: u64,
@@ -42,17 +42,29 @@ pub struct World {
     pub gate: Gate,
     /// What people ask for.
     pub wishes: Wishes,
+    /// Notices that were delivered or given up since the last look.
+    pub settled: Vec<SettledNotice>,
 }
 
-/// What people ask of a run that is active.
+/// A notice that needs no more delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SettledNotice {
+    /// Its number.
+    pub id: u64,
+    /// Whether it was given up.
+    pub dropped: bool,
+}
+
+/// What people ask of a run that is active. Each is a state, not a command: it holds as long as it is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wishes {
-    /// Nothing new starts.
+    /// Nothing new starts. A run that was suspended for this alone goes on when it is taken back.
     pub suspend: bool,
-    /// Running attempts are ended too, to be resumed later (`suspendPolicy: Terminate`, Ctrl-C twice).
+    /// With `suspend`: running attempts are ended too, to be resumed later (`suspendPolicy: Terminate`, Ctrl-C twice).
     pub terminate: bool,
     /// The run is ended: `Some(true)` at once, `Some(false)` when what runs has finished.
     pub stop: Option<bool>,
-    /// A trial: suspend once so many batches of this invocation have finished.
+    /// A trial: suspend once so many batches of the run have finished, and begin no more than that. Counted from the
+    /// run's beginning: for "two more" add what [`super::ledger::Ledger::finished`] says when the trial begins.
     pub limit: Option<u32>,
 }
