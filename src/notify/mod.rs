@@ -34,8 +34,8 @@ use self::{
     worker::{Patience, Queued},
 };
 use crate::{
-    driver::ports::{Notifier, SettledNotice},
-    engine::ledger::Notice,
+    driver::ports::Notifier,
+    engine::{ledger::Notice, world::SettledNotice},
     job::{
         identity::RunId,
         model::{Job, Notification, Occasion},

@@ -1,13 +1,13 @@
 //! Which notices are with the sinks, and which are settled.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::Notify;
 
-use crate::driver::ports::SettledNotice;
+use crate::engine::world::SettledNotice;
 
 /// Counts, for each notice, the sinks that are not done with it.
 #[derive(Debug, Default)]
@@ -24,8 +24,18 @@ struct State {
     open: HashMap<u64, Open>,
     /// Settled, and not yet taken.
     settled: Vec<SettledNotice>,
-    /// Ids that were ever opened: the outbox hands a notice over on every turn until its settling is saved.
-    known: HashSet<u64>,
+    /// What was ever settled, and whether it was dropped: when the ledger could not be saved, its outbox hands a
+    /// notice over again that needs no more delivery.
+    done: HashMap<u64, bool>,
+}
+
+impl State {
+    fn settle(&mut self, id: u64, dropped: bool) {
+        self.done.insert(id, dropped);
+        if self.settled.iter().all(|notice| notice.id != id) {
+            self.settled.push(SettledNotice { id, dropped });
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -35,20 +45,23 @@ struct Open {
 }
 
 impl Tally {
-    /// Whether the notice is new; then so many sinks are to close it. With none it is settled at once.
+    /// Whether the notice is to be delivered; then so many sinks are to close it. With none it is settled at once.
     pub(super) fn open(&self, id: u64, sinks: usize) -> bool {
         let mut state = self.lock();
-        if !state.known.insert(id) {
+        if state.open.contains_key(&id) {
             return false;
         }
-        if sinks == 0 {
-            state.settled.push(SettledNotice { id, dropped: false });
-            drop(state);
-            self.settled.notify_one();
+        if let Some(dropped) = state.done.get(&id).copied() {
+            state.settle(id, dropped);
+        } else if sinks == 0 {
+            state.settle(id, false);
         } else {
             state.open.insert(id, Open { sinks, dropped: false });
+            return true;
         }
-        true
+        drop(state);
+        self.settled.notify_one();
+        false
     }
 
     /// One sink is done with the notice.
@@ -62,7 +75,7 @@ impl Tally {
         }
         let dropped = open.dropped;
         state.open.remove(&id);
-        state.settled.push(SettledNotice { id, dropped });
+        state.settle(id, dropped);
         let idle = state.open.is_empty();
         drop(state);
         self.settled.notify_one();

@@ -20,8 +20,8 @@ use uuid::Uuid;
 
 use super::{Answer, Answers, NoAnswers, Notifications, NotifyError, Subject, slack, worker::Patience};
 use crate::{
-    driver::ports::{Notifier, SettledNotice},
-    engine::ledger::Notice,
+    driver::ports::Notifier,
+    engine::{ledger::Notice, world::SettledNotice},
     job::{
         identity::{AttemptKey, BatchNum, RunId},
         model::{Notification, Occasion, Setting, Sink},
@@ -221,7 +221,7 @@ async fn a_dead_sink_is_given_up_and_what_ran_out_behind_it_is_not_tried() {
 }
 
 #[tokio::test]
-async fn a_notice_that_is_handed_over_again_goes_out_once() {
+async fn a_notice_that_is_handed_over_again_goes_out_once_and_is_settled_again() {
     let (receiver, url) = Receiver::start(&[]).await;
     let notifications = open(&[webhook(url, None, false)], quick()).unwrap();
     for _turn in 0..3 {
@@ -229,6 +229,7 @@ async fn a_notice_that_is_handed_over_again_goes_out_once() {
     }
     assert_eq!(settled(&notifications, 1).await, [delivered(1)]);
     notifications.deliver(&notice(1, Occasion::JobComplete)).await;
+    assert_eq!(settled(&notifications, 1).await, [delivered(1)]);
     notifications.deliver(&notice(2, Occasion::JobComplete)).await;
     assert_eq!(settled(&notifications, 1).await, [delivered(2)]);
     assert_eq!(receiver.got().len(), 2);
