@@ -30,6 +30,7 @@ pub fn invocation(backend: &Command, call: &Call<'_>) -> Invocation {
         args: words.collect(),
         cwd: backend.working_directory.clone(),
         env_set: environment(call),
+        env_copy: Vec::new(),
         env_remove: Vec::new(),
     }
 }
@@ -116,7 +117,7 @@ fn failure(material: Material<'_>, timeout: Duration) -> Option<Failure> {
 }
 
 /// The last line or so of a file, as text of one line.
-fn tail(path: &Path) -> io::Result<String> {
+pub(super) fn tail(path: &Path) -> io::Result<String> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(STDERR_TAIL_BYTES)))?;

@@ -1,8 +1,14 @@
 //! What runs a batch: Claude Code, the Messages API, any program. Each says how it is called and how its end is judged.
 
+pub mod claude_cli;
 pub mod command;
+pub mod health;
+pub mod prices;
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use crate::job::{
     batches::Batch,
@@ -68,7 +74,16 @@ pub fn place(backend: &Backend) -> Place {
 pub fn invocation(call: &Call<'_>) -> Result<Invocation, Failure> {
     match &call.job.backend {
         Backend::Command(backend) => Ok(command::invocation(backend, call)),
-        Backend::ClaudeCli(_) | Backend::Anthropic(_) => Err(unsupported(&call.job.backend)),
+        Backend::ClaudeCli(backend) => claude_cli::invocation(backend, call),
+        Backend::Anthropic(_) => Err(unsupported(&call.job.backend)),
+    }
+}
+
+/// What an attempt of [`Place::Process`] gets on its standard input for a rendered prompt.
+pub fn input<'a>(call: &Call<'_>, prompt: &'a str) -> Cow<'a, str> {
+    match &call.job.backend {
+        Backend::ClaudeCli(backend) => claude_cli::input(backend, prompt),
+        Backend::Command(_) | Backend::Anthropic(_) => Cow::Borrowed(prompt),
     }
 }
 
@@ -76,7 +91,8 @@ pub fn invocation(call: &Call<'_>) -> Result<Invocation, Failure> {
 pub fn judge(call: &Call<'_>, material: Material<'_>) -> Judgement {
     match &call.job.backend {
         Backend::Command(_) => command::judge(material, call.job.timeout),
-        Backend::ClaudeCli(_) | Backend::Anthropic(_) => Judgement::failed(unsupported(&call.job.backend)),
+        Backend::ClaudeCli(backend) => claude_cli::judge(backend, call, material),
+        Backend::Anthropic(_) => Judgement::failed(unsupported(&call.job.backend)),
     }
 }
 
@@ -90,19 +106,27 @@ pub async fn ask(call: &Call<'_>, _prompt: &str, _tell: impl FnMut(Told) + Send)
 /// Reads what a running process writes to its standard output. Backends whose output says nothing while it is written
 /// have none, and their output is not read before they end.
 #[derive(Debug)]
-pub enum Follower {}
+pub enum Follower {
+    /// Of Claude Code.
+    ClaudeCli(Box<claude_cli::Follower>),
+}
 
 impl Follower {
     /// The reader for an attempt of `call`.
     pub fn new(call: &Call<'_>) -> Option<Self> {
         match &call.job.backend {
-            Backend::ClaudeCli(_) | Backend::Command(_) | Backend::Anthropic(_) => None,
+            Backend::ClaudeCli(backend) => {
+                Some(Self::ClaudeCli(Box::new(claude_cli::Follower::new(backend, call))))
+            }
+            Backend::Command(_) | Backend::Anthropic(_) => None,
         }
     }
 
     /// Takes the next whole line, without its end.
-    pub fn line(&mut self, _line: &[u8]) -> Vec<Told> {
-        match *self {}
+    pub fn line(&mut self, line: &[u8]) -> Vec<Told> {
+        match self {
+            Self::ClaudeCli(follower) => follower.line(line),
+        }
     }
 }
 
@@ -134,7 +158,10 @@ pub struct Invocation {
     pub cwd: PathBuf,
     /// Variables set on top of Mozart's own environment.
     pub env_set: Vec<(String, String)>,
-    /// Variables of Mozart's own environment that it does not get.
+    /// Variables copied from Mozart's own environment when it starts: the name it gets, then the name there. So a key
+    /// never becomes data that could be logged or written.
+    pub env_copy: Vec<(String, String)>,
+    /// Variables of Mozart's own environment that it does not get; removed before the others are set.
     pub env_remove: Vec<String>,
 }
 

@@ -1,0 +1,208 @@
+//! The call: arguments, environment and settings of one attempt.
+
+use std::{borrow::Cow, env, fs, io, path::Path};
+
+use serde_json::{Value, json};
+
+use crate::{
+    backend::{Call, Invocation, Session, command},
+    job::{
+        model::{Auth, Budget, ClaudeCli},
+        outcome::{Failure, FailureClass},
+    },
+};
+
+/// The variable from which Claude Code takes an API key.
+const API_KEY: &str = "ANTHROPIC_API_KEY";
+
+/// What would pay instead of the API key that was named.
+const BEFORE_API_KEY: [&str; 4] =
+    ["ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
+
+/// What a Claude Code around this Mozart leaves in the environment.
+const OUTER_SESSION: [&str; 3] = ["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT"];
+
+/// Tools that outlive an attempt or leave its folder.
+const TOOLS_NOT_FOR_BATCHES: [&str; 11] = [
+    "ScheduleWakeup",
+    "CronCreate",
+    "CronDelete",
+    "CronList",
+    "EnterWorktree",
+    "ExitWorktree",
+    "Monitor",
+    "SendMessage",
+    "ListAgents",
+    "RemoteTrigger",
+    "Workflow",
+];
+
+/// The process of an attempt. Writes `settings.json`, and where the job has them `system-prompt.md` and `mcp.json`, into
+/// the attempt's directory; no key is in them nor in the arguments.
+///
+/// # Errors
+/// `job_fatal` without the variable that holds the key, `transient` when a file cannot be written.
+pub fn invocation(settings: &ClaudeCli, call: &Call<'_>) -> Result<Invocation, Failure> {
+    let mut env_remove: Vec<String> = OUTER_SESSION.map(str::to_owned).to_vec();
+    env_remove.extend(
+        env::vars_os()
+            .filter_map(|(name, _)| name.into_string().ok())
+            .filter(|name| name.starts_with("CLAUDE_CODE_RESUME_")),
+    );
+    let mut env_copy = Vec::new();
+    match (settings.auth, &settings.api_key_env) {
+        (Auth::Subscription, _) => {
+            env_remove.push(API_KEY.to_owned());
+            env_remove.extend(BEFORE_API_KEY.map(str::to_owned));
+        }
+        (Auth::Auto, None) => {}
+        (Auth::ApiKey, None) => named_key(API_KEY, &mut env_copy, &mut env_remove)?,
+        (Auth::ApiKey | Auth::Auto, Some(name)) => named_key(name, &mut env_copy, &mut env_remove)?,
+    }
+
+    let own = own_variables(settings);
+    let mut env_set = command::environment(call);
+    env_set.extend(own.iter().map(|&name| (name.to_owned(), "1".to_owned())));
+    Ok(Invocation {
+        program: "claude".to_owned(),
+        args: arguments(settings, call, &own)?,
+        cwd: settings.working_directory.clone(),
+        env_set,
+        env_copy,
+        env_remove,
+    })
+}
+
+/// The prompt as Claude Code takes it for text: one that begins with `/` would be a command of its own, which sends
+/// nothing and reports success.
+pub fn input<'a>(settings: &ClaudeCli, prompt: &'a str) -> Cow<'a, str> {
+    if prompt.starts_with('/') && !settings.slash_command {
+        Cow::Owned(format!("\n{prompt}"))
+    } else {
+        Cow::Borrowed(prompt)
+    }
+}
+
+fn named_key(
+    name: &str,
+    env_copy: &mut Vec<(String, String)>,
+    env_remove: &mut Vec<String>,
+) -> Result<(), Failure> {
+    if env::var_os(name).is_none_or(|value| value.is_empty()) {
+        return Err(Failure::new(
+            FailureClass::JobFatal,
+            "KeyMissing",
+            format!(
+                "the environment variable {name} (backend.apiKeyEnv) is not set: export the API key in it"
+            ),
+        ));
+    }
+    if name != API_KEY {
+        env_copy.push((API_KEY.to_owned(), name.to_owned()));
+    }
+    env_remove.extend(BEFORE_API_KEY.map(str::to_owned));
+    Ok(())
+}
+
+/// Variables that are `1` in the environment and, since a user's settings beat the environment, in the settings too.
+fn own_variables(settings: &ClaudeCli) -> Vec<&'static str> {
+    let mut names = vec![
+        "DISABLE_AUTOUPDATER",
+        "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
+        "CLAUDE_CODE_DISABLE_AUTO_MEMORY",
+    ];
+    if !settings.file_mentions {
+        names.push("CLAUDE_CODE_DISABLE_FILE_MENTIONS");
+    }
+    if !all_tools(settings) {
+        names.push("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS");
+    }
+    names
+}
+
+fn all_tools(settings: &ClaudeCli) -> bool {
+    settings.tools.as_deref().is_some_and(|tools| tools == ["*"])
+}
+
+fn arguments(settings: &ClaudeCli, call: &Call<'_>, own: &[&str]) -> Result<Vec<String>, Failure> {
+    let mut args: Vec<String> =
+        ["-p", "--output-format", "stream-json", "--verbose"].map(str::to_owned).to_vec();
+    let mut option = |name: &str, value: &str| args.extend([name.to_owned(), value.to_owned()]);
+    match call.session {
+        Session::New(id) => option("--session-id", &id.to_string()),
+        Session::Continue(id) => option("--resume", &id.to_string()),
+    }
+    option("--name", &format!("{} {}/{}", call.job.name, call.batch.number, call.job.batches.total()));
+    if let Some(model) = &settings.model {
+        option("--model", model);
+    }
+    if let Some(model) = &settings.fallback_model {
+        option("--fallback-model", model);
+    }
+    if let Some(effort) = &settings.effort {
+        option("--effort", effort);
+    }
+    option("--permission-mode", settings.permission_mode.word());
+    option("--permission-prompts", "none");
+    if settings.working_directory != call.job.workspace.path {
+        option("--add-dir", &call.job.workspace.path.display().to_string());
+    }
+    option("--settings", &write(call.directory, "settings.json", &own_settings(settings, own).to_string())?);
+    if let Some(text) = &settings.append_system_prompt {
+        option("--append-system-prompt-file", &write(call.directory, "system-prompt.md", text)?);
+    }
+    if let Some(servers) = &settings.mcp_config {
+        option("--mcp-config", &write(call.directory, "mcp.json", &servers.to_string())?);
+    }
+
+    let mut taken: Vec<&str> = settings.disallowed_tools.iter().map(String::as_str).collect();
+    match settings.tools.as_deref() {
+        None => taken.extend(TOOLS_NOT_FOR_BATCHES),
+        Some(_) if all_tools(settings) => {}
+        Some(tools) => option("--tools", &tools.join(",")),
+    }
+    if !taken.is_empty() {
+        option("--disallowedTools", &taken.join(","));
+    }
+    if !settings.allowed_tools.is_empty() {
+        option("--allowedTools", &settings.allowed_tools.join(","));
+    }
+    if let Some(turns) = settings.max_turns {
+        option("--max-turns", &turns.to_string());
+    }
+    if let Budget { per_attempt_micro_usd: Some(budget), .. } = call.job.budget {
+        option("--max-budget-usd", &dollars(budget));
+    }
+    args.push("--strict-mcp-config".to_owned());
+    args.push(format!("--setting-sources={}", settings.setting_sources.join(",")));
+    args.extend(settings.extra_args.iter().cloned());
+    Ok(args)
+}
+
+fn own_settings(settings: &ClaudeCli, own: &[&str]) -> Value {
+    let variables: serde_json::Map<String, Value> =
+        own.iter().map(|&name| (name.to_owned(), json!("1"))).collect();
+    let mut value = json!({ "env": variables });
+    if !settings.hooks {
+        value["disableAllHooks"] = json!(true);
+    }
+    value
+}
+
+fn dollars(micro_usd: u64) -> String {
+    format!("{}.{:06}", micro_usd / 1_000_000, micro_usd % 1_000_000)
+}
+
+/// Writes a file of the attempt's directory and says its path.
+fn write(directory: &Path, name: &str, content: &str) -> Result<String, Failure> {
+    let path = directory.join(name);
+    let failed = |error: io::Error| {
+        Failure::new(
+            FailureClass::Transient,
+            "StateNotWritable",
+            format!("{} cannot be written: {error}", path.display()),
+        )
+    };
+    fs::write(&path, content).map_err(failed)?;
+    Ok(path.display().to_string())
+}

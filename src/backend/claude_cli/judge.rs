@@ -1,0 +1,171 @@
+//! What an attempt whose process has ended came to.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::Path,
+};
+
+use jiff::Timestamp;
+
+use super::{
+    classify::{self, Context},
+    limits,
+    stream::Line,
+    transcript::Transcript,
+};
+use crate::{
+    backend::{Answer, Call, EndedBy, Exit, Judgement, Material, Session, command::tail},
+    job::{
+        model::ClaudeCli,
+        outcome::{Failure, FailureClass, GateSignal},
+    },
+};
+
+/// What the process's lines and its end mean. Its last result decides, whatever it was ended for afterwards.
+pub fn judge(settings: &ClaudeCli, call: &Call<'_>, material: Material<'_>) -> Judgement {
+    let (transcript, said_at) = match read(material.stdout) {
+        Ok(read) => read,
+        Err(error) => {
+            return Judgement::failed(Failure::new(
+                FailureClass::Transient,
+                "OutputUnreadable",
+                format!("{} cannot be read: {error}", material.stdout.display()),
+            ));
+        }
+    };
+    let context = Context { settings, rate_limit: &call.job.rate_limit, said_at };
+    let failure = match &transcript.result {
+        Some(result) => classify::result(result, &transcript, &context)
+            .map(|failure| ended_by(material.exit, &failure).unwrap_or(failure)),
+        None => Some(without_result(&transcript, settings, call, material)),
+    };
+    let continued = matches!(call.session, Session::Continue(_));
+    let fresh = failure.as_ref().is_some_and(|failure| failure.fresh_session);
+    Judgement {
+        accepted: transcript.accepted(),
+        usage: transcript.usage(continued),
+        session: (transcript.init.is_some() && !fresh).then(|| call.session.id()),
+        signal: signal(&transcript, said_at),
+        warnings: denials(&transcript).into_iter().collect(),
+        answer: transcript.answer.map_or(Answer::None, Answer::Text),
+        failure,
+    }
+}
+
+/// All lines of the output, and when the last of them was written: that is when a limit without a date was told.
+fn read(stdout: &Path) -> io::Result<(Transcript, Timestamp)> {
+    let file = File::open(stdout)?;
+    let said_at = Timestamp::try_from(file.metadata()?.modified()?).unwrap_or_else(|_| Timestamp::now());
+    let mut reader = BufReader::new(file);
+    let mut transcript = Transcript::default();
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        transcript.take(Line::parse(&line));
+        line.clear();
+    }
+    Ok((transcript, said_at))
+}
+
+/// A process that said nothing of its end.
+fn without_result(
+    transcript: &Transcript,
+    settings: &ClaudeCli,
+    call: &Call<'_>,
+    material: Material<'_>,
+) -> Failure {
+    if let Some(waiting) = &transcript.waiting {
+        if waiting.error.as_deref() == Some("authentication_failed") && !transcript.accepted() {
+            return classify::authentication("", settings);
+        }
+        if material.exit.ended_by == Some(EndedBy::Timeout) {
+            return classify::while_waiting(waiting, transcript);
+        }
+    }
+    let stderr = tail(material.stderr).unwrap_or_default();
+    let said = if stderr.is_empty() { "it wrote nothing to stderr".to_owned() } else { stderr };
+    let Exit { code, signal, ended_by } = material.exit;
+    match (ended_by, signal, code) {
+        (Some(EndedBy::Timeout), ..) => Failure::new(
+            FailureClass::Transient,
+            "Timeout",
+            format!("Claude Code ran longer than timeoutSeconds ({} s)", call.job.timeout.as_secs()),
+        ),
+        (Some(EndedBy::Interrupted), ..) => interrupted(),
+        (Some(EndedBy::Stopped), ..) => stopped(),
+        (_, Some(signal), _) => Failure::new(
+            FailureClass::Transient,
+            "Killed",
+            format!("Claude Code was killed by signal {signal}; {said}"),
+        ),
+        (_, None, code @ (129 | 130 | 137 | 143)) => Failure::new(
+            FailureClass::Transient,
+            "Killed",
+            format!("somebody ended Claude Code (exit {code})"),
+        ),
+        // A crash between the start and its record: the id is used, and what the session did is unknown.
+        (_, None, _) if said.contains("is already in use") => {
+            let mut failure = Failure::new(FailureClass::Disruption, "SessionInUse", said);
+            failure.fresh_session = true;
+            failure
+        }
+        (_, None, code) if transcript.init.is_none() && code != 0 => Failure::new(
+            FailureClass::JobFatal,
+            "ClaudeDidNotStart",
+            format!("Claude Code did not start (exit {code}): {said}"),
+        ),
+        (_, None, code) => Failure::new(
+            FailureClass::Transient,
+            "NoResult",
+            format!("Claude Code ended without a result (exit {code}); {said}"),
+        ),
+    }
+}
+
+/// An error that Mozart itself brought about by ending the process (SIGINT makes a result of its own).
+fn ended_by(exit: Exit, failure: &Failure) -> Option<Failure> {
+    if failure.reason != "Aborted" {
+        return None;
+    }
+    match exit.ended_by? {
+        EndedBy::Interrupted => Some(interrupted()),
+        EndedBy::Stopped => Some(stopped()),
+        EndedBy::Timeout | EndedBy::Idle => None,
+    }
+}
+
+fn interrupted() -> Failure {
+    let text = "Mozart ended Claude Code, to go on with its session later";
+    Failure::new(FailureClass::Disruption, "Interrupted", text)
+}
+
+fn stopped() -> Failure {
+    Failure::new(FailureClass::Transient, "Stopped", "Mozart ended Claude Code since the run was stopped")
+}
+
+/// What a success may still say about the plan: extra usage before the used share.
+fn signal(transcript: &Transcript, said_at: Timestamp) -> Option<GateSignal> {
+    if let Some(overage) = &transcript.overage {
+        return Some(GateSignal::Overage { resets_at: limits::moment(&overage.resets_at, said_at) });
+    }
+    let windows = transcript.rate_limit.as_ref()?.windows();
+    let (share, resets_at) = windows.max_by(|one, other| one.0.total_cmp(&other.0))?;
+    Some(GateSignal::Utilization { share, resets_at: limits::moment(resets_at, said_at) })
+}
+
+/// A warning that names the tools that were denied, and how to allow them.
+fn denials(transcript: &Transcript) -> Option<String> {
+    let denials = &transcript.result.as_ref()?.permission_denials;
+    let mut tools: BTreeMap<&str, u32> = BTreeMap::new();
+    for denial in denials {
+        *tools.entry(&denial.tool_name).or_default() += 1;
+    }
+    let list: Vec<String> = tools.iter().map(|(tool, times)| format!("{tool} ({times}×)")).collect();
+    (!list.is_empty()).then(|| {
+        format!(
+            "permission denied for {}: set backend.permissionMode: acceptEdits, or allowedTools",
+            list.join(", ")
+        )
+    })
+}
