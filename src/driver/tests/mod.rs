@@ -1,0 +1,5 @@
+//! The driver in paused time, over an outside in memory.
+
+mod crashes;
+mod memory;
+mod running;
