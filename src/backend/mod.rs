@@ -1,8 +1,10 @@
 //! What runs a batch: Claude Code, the Messages API, any program. Each says how it is called and how its end is judged.
 
+pub mod anthropic;
 pub mod claude_cli;
 pub mod command;
 pub mod health;
+mod limits;
 pub mod prices;
 
 use std::{
@@ -10,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use self::health::Health;
 use crate::job::{
     batches::Batch,
     identity::{AttemptName, SessionId},
@@ -75,7 +78,7 @@ pub fn invocation(call: &Call<'_>) -> Result<Invocation, Failure> {
     match &call.job.backend {
         Backend::Command(backend) => Ok(command::invocation(backend, call)),
         Backend::ClaudeCli(backend) => claude_cli::invocation(backend, call),
-        Backend::Anthropic(_) => Err(unsupported(&call.job.backend)),
+        Backend::Anthropic(_) => Err(misplaced(&call.job.backend)),
     }
 }
 
@@ -92,15 +95,17 @@ pub fn judge(call: &Call<'_>, material: Material<'_>) -> Judgement {
     match &call.job.backend {
         Backend::Command(_) => command::judge(material, call.job.timeout),
         Backend::ClaudeCli(backend) => claude_cli::judge(backend, call, material),
-        Backend::Anthropic(_) => Judgement::failed(unsupported(&call.job.backend)),
+        Backend::Anthropic(_) => Judgement::failed(misplaced(&call.job.backend)),
     }
 }
 
 /// Asks the model's service, for attempts of [`Place::InProcess`]. Dropped when the attempt is ended; its time limit is
 /// the caller's. `tell` hears what a [`Follower`] would say of a process.
-#[expect(clippy::unused_async, reason = "no backend of this kind is in this build yet")]
-pub async fn ask(call: &Call<'_>, _prompt: &str, _tell: impl FnMut(Told) + Send) -> Judgement {
-    Judgement::failed(unsupported(&call.job.backend))
+pub async fn ask(call: &Call<'_>, prompt: &str, tell: impl FnMut(Told) + Send) -> Judgement {
+    match &call.job.backend {
+        Backend::Anthropic(backend) => anthropic::ask(backend, &call.job.rate_limit, prompt, tell).await,
+        Backend::ClaudeCli(_) | Backend::Command(_) => Judgement::failed(misplaced(&call.job.backend)),
+    }
 }
 
 /// Reads what a running process writes to its standard output. Backends whose output says nothing while it is written
@@ -130,21 +135,22 @@ impl Follower {
     }
 }
 
-/// Whether the backend can do its work, found out without spending anything. `Ok` says what was found, in one line.
-///
-/// # Errors
-/// With what an attempt would fail by.
-#[expect(clippy::unused_async, reason = "the only backend that is asked here looks at files")]
-pub async fn health_check(job: &Job) -> Result<String, Failure> {
+/// Whether the backend can do its work, found out without spending a token; one entry for each thing looked at.
+pub async fn health_check(job: &Job) -> Vec<Health> {
     match &job.backend {
-        Backend::Command(backend) => command::health_check(backend),
-        Backend::ClaudeCli(_) | Backend::Anthropic(_) => Err(unsupported(&job.backend)),
+        Backend::ClaudeCli(backend) => claude_cli::health_check(backend).await,
+        Backend::Anthropic(backend) => anthropic::health_check(backend).await,
+        Backend::Command(backend) => vec![match command::health_check(backend) {
+            Ok(found) => Health::ok("program", found),
+            Err(failure) => Health::fail("program", failure.reason, failure.message),
+        }],
     }
 }
 
-fn unsupported(backend: &Backend) -> Failure {
-    let message = format!("this build of Mozart cannot run `{}` batches", backend.word());
-    Failure::new(FailureClass::JobFatal, "BackendUnavailable", message)
+/// Asked for in the wrong [`Place`]: a mistake of the caller, told as the attempt's failure.
+fn misplaced(backend: &Backend) -> Failure {
+    let message = format!("`{}` attempts run at {:?}", backend.word(), place(backend));
+    Failure::new(FailureClass::JobFatal, "Misplaced", message)
 }
 
 /// A process to start for an attempt. The prompt comes on stdin, from a file; stdout and stderr go to files.

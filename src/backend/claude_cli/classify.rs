@@ -3,15 +3,17 @@
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
-    limits,
     stream::{ResultLine, Retry},
     transcript::Transcript,
 };
-use crate::job::{
-    model::{ClaudeCli, RateLimitPolicy},
-    outcome::{
-        Failure,
-        FailureClass::{BatchFatal, Disruption, Hold, JobFatal, Limit, Throttle, Transient, Unreachable},
+use crate::{
+    backend::limits,
+    job::{
+        model::{ClaudeCli, RateLimitPolicy},
+        outcome::{
+            Failure,
+            FailureClass::{BatchFatal, Disruption, Hold, JobFatal, Limit, Throttle, Transient, Unreachable},
+        },
     },
 };
 

@@ -11,12 +11,11 @@ use jiff::Timestamp;
 
 use super::{
     classify::{self, Context},
-    limits,
     stream::Line,
     transcript::Transcript,
 };
 use crate::{
-    backend::{Answer, Call, EndedBy, Exit, Judgement, Material, Session, command::tail},
+    backend::{Answer, Call, EndedBy, Exit, Judgement, Material, Session, command::tail, limits},
     job::{
         model::ClaudeCli,
         outcome::{Failure, FailureClass, GateSignal},

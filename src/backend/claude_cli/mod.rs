@@ -2,12 +2,13 @@
 
 mod classify;
 mod follower;
+mod health;
 mod invocation;
 mod judge;
-mod limits;
 mod stream;
 mod transcript;
 
 pub use follower::Follower;
+pub use health::health_check;
 pub use invocation::{input, invocation};
 pub use judge::judge;

@@ -67,19 +67,14 @@ const LIMIT_TEXTS: [LimitText; 7] = [
 
 /// What a text says about a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::backend) struct Told {
+pub(super) struct Told {
     /// When it is over, if the text names it. At most 8 days away, never before `now`.
-    pub(in crate::backend) resets_at: Option<Timestamp>,
+    pub(super) resets_at: Option<Timestamp>,
 }
 
 /// The limit that `text` names; `None` if it names none. A time of day without a zone is one of `zone`; `now` is when it
 /// was said. `patterns` are the job's own, instead of the known texts.
-pub(in crate::backend) fn find(
-    text: &str,
-    patterns: Option<&[Regex]>,
-    now: Timestamp,
-    zone: &TimeZone,
-) -> Option<Told> {
+pub(super) fn find(text: &str, patterns: Option<&[Regex]>, now: Timestamp, zone: &TimeZone) -> Option<Told> {
     static KNOWN: LazyLock<Vec<Regex>> = LazyLock::new(|| {
         let compile = |known: &LimitText| Regex::new(known.pattern).expect("the table's patterns are valid");
         LIMIT_TEXTS.iter().map(compile).collect()
@@ -89,7 +84,7 @@ pub(in crate::backend) fn find(
 }
 
 /// A moment as machines write it: seconds or milliseconds since 1970, or RFC 3339. At most 8 days after `now`.
-pub(in crate::backend) fn moment(value: &serde_json::Value, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn moment(value: &serde_json::Value, now: Timestamp) -> Option<Timestamp> {
     let moment = match value {
         serde_json::Value::Number(number) => epoch(number.as_i64()?)?,
         serde_json::Value::String(text) => match text.parse() {
@@ -113,7 +108,8 @@ fn epoch(number: i64) -> Option<Timestamp> {
     }
 }
 
-fn clamp(moment: Timestamp, now: Timestamp) -> Timestamp {
+/// No reset is before `now`, nor believed to be more than 8 days after it.
+pub(super) fn clamp(moment: Timestamp, now: Timestamp) -> Timestamp {
     moment.clamp(now, now + FURTHEST)
 }
 
