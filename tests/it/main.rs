@@ -1,3 +1,8 @@
 //! Every integration test, in one binary: linking once is what keeps the suite quick.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by where it stops")]
+
 mod architecture;
+#[cfg(target_os = "linux")]
+mod kill;
+mod support;

@@ -1,0 +1,26 @@
+//! Mozart beside its peers, through the command line as users run it: `make bench`.
+//!
+//! Both sides of a comparison run in turn, A B A B, so that a machine that is busy for a while is busy for both.
+
+mod batches;
+mod machine;
+mod report;
+mod sample;
+mod start;
+
+use std::{fs, path::Path};
+
+use report::Report;
+
+fn main() {
+    // `cargo bench` hands over flags of the standard harness; there is nothing to choose here.
+    let folder =
+        tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on the disk of the build");
+    let mut report = Report::new(&machine::description(folder.path()));
+    start::compare(&mut report, folder.path());
+    batches::against_xargs(&mut report, folder.path());
+    batches::first_and_last_thousand(&mut report, folder.path());
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");
+    fs::write(&path, report.markdown()).expect("benches/RESULTS.md can be written");
+    report::say(&format!("written to {}", path.display()));
+}
