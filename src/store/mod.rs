@@ -1,1 +1,148 @@
-//! (filled below)
+//! Where state is kept: the ledger, which must not be lost, and history, which tells the story.
+
+pub mod error;
+mod files;
+mod fold;
+pub mod home;
+mod json;
+pub mod record;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use self::{
+    error::{OpenError, Trouble},
+    home::Home,
+};
+pub use self::{json::Json, sqlite::Sqlite};
+use crate::{
+    driver::ports::{Store, StoreError},
+    engine::{
+        event::Event,
+        ledger::{self, Ledger},
+    },
+    job::{
+        identity::{JobName, RunId},
+        model::{StateBackend, StateKind},
+    },
+};
+
+/// The state of local jobs, in the form that the job file asks for.
+#[derive(Debug)]
+pub enum Local {
+    /// The default.
+    Sqlite(Sqlite),
+    /// `state_backend: json`.
+    Json(Json),
+}
+
+impl Local {
+    /// Opens the state that `backend` names; makes it if it is not there.
+    ///
+    /// # Errors
+    /// It is damaged, not Mozart's, of a newer Mozart, or cannot be written; nothing was changed then.
+    pub async fn open(home: &Home, backend: &StateBackend) -> Result<Self, OpenError> {
+        match (backend.kind, &backend.path) {
+            (StateKind::Sqlite, None) => Sqlite::open(&home.database()).await.map(Self::Sqlite),
+            (StateKind::Sqlite, Some(path)) => Sqlite::open(path).await.map(Self::Sqlite),
+            (StateKind::Json, None) => Json::in_folder(home.jobs()).map(Self::Json),
+            (StateKind::Json, Some(path)) => Json::in_file(path.clone()).map(Self::Json),
+        }
+    }
+
+    /// Leaves the state in order: SQLite's side files go. A crash instead of it loses nothing.
+    pub async fn close(self) {
+        match self {
+            Self::Sqlite(store) => store.close().await,
+            Self::Json(_) => {}
+        }
+    }
+
+    /// The UID of the job `name` of the job file `file` (absolute): made when it is first seen, the same ever after.
+    /// Notes that it was used now, in `cwd`.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub async fn register_job(&self, name: &JobName, file: &Path, cwd: &Path) -> Result<Uuid, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.register_job(name, file, cwd).await,
+            Self::Json(store) => store.register_job(name, file, cwd).await,
+        }
+    }
+
+    /// Stores the first ledger of a new run, and the plan it follows. The run's number must be above every other's.
+    ///
+    /// # Errors
+    /// The run is there already, or it could not be written; nothing was stored then.
+    pub async fn begin_run(&self, ledger: &Ledger, plan_text: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => store.begin_run(ledger, plan_text).await,
+            Self::Json(store) => store.begin_run(ledger, plan_text).await,
+        }
+    }
+
+    /// The ledger of the job's last run, ended or not; `None` when it never ran.
+    ///
+    /// # Errors
+    /// It could not be read, or a newer Mozart wrote it.
+    pub async fn last_run(&self, job: Uuid) -> Result<Option<Ledger>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.last_run(job).await,
+            Self::Json(store) => store.last_run(job).await,
+        }
+    }
+
+    /// The ledger of a run, as it was last saved.
+    ///
+    /// # Errors
+    /// As [`Local::last_run`].
+    pub async fn load(&self, run: &RunId) -> Result<Option<Ledger>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.load(run).await,
+            Self::Json(store) => store.load(run).await,
+        }
+    }
+
+    /// The plan that a run follows, as it was given to [`Local::begin_run`].
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub async fn plan_text(&self, run: &RunId) -> Result<Option<String>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.plan_text(run).await,
+            Self::Json(store) => store.plan_text(run).await,
+        }
+    }
+}
+
+impl Store for Local {
+    async fn save(&self, ledger: &Ledger, journal: &[Event]) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => store.save(ledger, journal).await,
+            Self::Json(store) => store.save(ledger, journal).await,
+        }
+    }
+}
+
+/// The ledger in `text`, read from `path`.
+fn ledger_of(text: &[u8], path: &Path) -> Result<Ledger, StoreError> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        version: u32,
+    }
+    let damaged = |error: serde_json::Error| Trouble::Damaged.met("read the checkpoint in", path, error);
+    let head: Head = serde_json::from_slice(text).map_err(damaged)?;
+    if head.version > ledger::VERSION {
+        return Err(StoreError::Newer { found: head.version, known: ledger::VERSION });
+    }
+    serde_json::from_slice(text).map_err(damaged)
+}
+
+fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("ledgers, events and records have no keys and values that JSON lacks")
+}
