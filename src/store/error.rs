@@ -24,9 +24,9 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
         /// Its format.
-        found: i64,
+        found: u32,
         /// The newest format that is known.
-        known: i64,
+        known: u32,
     },
     /// It is damaged.
     #[error(

@@ -1,5 +1,6 @@
 //! Where state is kept: the ledger, which must not be lost, and history, which tells the story.
 
+pub mod answers;
 pub mod error;
 mod files;
 mod fold;

@@ -73,7 +73,9 @@ impl RunRecord {
         let (state, reason, message) = match ledger.phase.clone() {
             RunPhase::Pending => (RunState::Pending, None, None),
             RunPhase::Running => (RunState::Running, None, None),
-            RunPhase::Suspended { reason, message, since: _, terminate: _ } => (RunState::Suspended, Some(reason), Some(message)),
+            RunPhase::Suspended { reason, message, since: _, terminate: _ } => {
+                (RunState::Suspended, Some(reason), Some(message))
+            }
             RunPhase::Stopping { reason, message, now: _ } => {
                 (RunState::Stopping, Some(reason), Some(message))
             }

@@ -27,7 +27,11 @@ use super::{
     record::JobRecord,
     to_json,
 };
-use crate::{driver::ports::StoreError, engine::ledger::{self, Ledger}, job::identity::JobName};
+use crate::{
+    driver::ports::StoreError,
+    engine::ledger::{self, Ledger},
+    job::identity::JobName,
+};
 
 /// The format that this binary writes.
 const FORMAT: u32 = 1;
@@ -245,6 +249,7 @@ impl JsonError {
     fn met(self, doing: &str, path: &Path) -> StoreError {
         match self {
             Self::Io(error) => Trouble::of_io(&error).met(doing, path, error),
+            Self::Open(OpenError::Newer { found, known, path: _ }) => StoreError::Newer { found, known },
             Self::Open(error) => StoreError::Failed {
                 context: format!("cannot {doing} {}", path.display()),
                 source: error.into(),
@@ -269,14 +274,10 @@ fn read(path: &Path) -> Result<Option<JobFile>, OpenError> {
     };
     match serde_json::from_slice::<Head>(&bytes) {
         Ok(head) if head.format > FORMAT => {
-            Err(OpenError::Newer { path: path.to_owned(), found: head.format.into(), known: FORMAT.into() })
+            Err(OpenError::Newer { path: path.to_owned(), found: head.format, known: FORMAT })
         }
         Ok(Head { ledger: Some(LedgerHead { version }), .. }) if version > ledger::VERSION => {
-            Err(OpenError::Newer {
-                path: path.to_owned(),
-                found: version.into(),
-                known: ledger::VERSION.into(),
-            })
+            Err(OpenError::Newer { path: path.to_owned(), found: version, known: ledger::VERSION })
         }
         Ok(_) => serde_json::from_slice(&bytes)
             .map(Some)

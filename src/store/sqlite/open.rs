@@ -71,8 +71,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn known() -> i64 {
-    i64::try_from(MIGRATIONS.len()).expect("there are few migrations")
+fn known() -> u32 {
+    u32::try_from(MIGRATIONS.len()).expect("there are few migrations")
 }
 
 /// SQLite itself would say so only at the first statement, and make side files before.
@@ -92,8 +92,8 @@ fn refuse_what_is_no_database(path: &Path) -> Result<(), OpenError> {
 }
 
 /// The file's format: 0 for an empty one.
-async fn format_of(connection: &mut SqliteConnection, path: &Path) -> Result<i64, OpenError> {
-    let found = sqlx::query_as::<_, (i64, i64, i64)>(
+async fn format_of(connection: &mut SqliteConnection, path: &Path) -> Result<u32, OpenError> {
+    let found = sqlx::query_as::<_, (u32, i64, i64)>(
         "SELECT (SELECT user_version FROM pragma_user_version), \
                 (SELECT application_id FROM pragma_application_id), \
                 (SELECT count(*) FROM sqlite_schema)",

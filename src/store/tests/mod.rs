@@ -1,5 +1,6 @@
 //! Both forms of state, on real files.
 
+mod faults;
 mod ledgers;
 mod refusals;
 
@@ -64,7 +65,9 @@ pub(crate) fn ledger(job: Uuid, run: u32) -> Ledger {
         selected: Ranges::span(1, 10_000),
         done_before: Ranges::default(),
     };
-    Ledger { phase: RunPhase::Running, ..Ledger::start(start, at(0)) }
+    let mut ledger = Ledger::start(start, at(0));
+    ledger.phase = RunPhase::Running;
+    ledger
 }
 
 pub(crate) fn at(second: i64) -> Timestamp {
@@ -100,7 +103,11 @@ pub(crate) fn event(kind: EventKind) -> Event {
 pub(crate) fn success(batch: u32) -> [Event; 2] {
     let batch = BatchNum(batch);
     [
-        event(EventKind::AttemptEnded { key: AttemptKey::first(batch), outcome: Box::new(outcome(None)), lane_free: None }),
+        event(EventKind::AttemptEnded {
+            key: AttemptKey::first(batch),
+            outcome: Box::new(outcome(None)),
+            lane_free: None,
+        }),
         event(EventKind::BatchSucceeded { batch }),
     ]
 }

@@ -1,0 +1,58 @@
+//! Answers that exist nowhere else: in the attempt's directory, durable.
+
+use std::{fs, path::Path, path::PathBuf};
+
+use super::{
+    error::Trouble,
+    files::{Files, folder_of},
+    home::Home,
+};
+use crate::{
+    driver::ports::{Outputs, StoreError},
+    job::identity::{AttemptKey, RunId},
+};
+
+/// The file of an answer, in its attempt's directory.
+pub const ANSWER_FILE: &str = "answer.md";
+
+/// The answers of local runs, whatever the form of their state.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    home: Home,
+    files: Files,
+}
+
+impl Answers {
+    /// Those in the state folder `home`.
+    pub fn new(home: Home) -> Self {
+        Self { home, files: Files::default() }
+    }
+
+    /// Where an answer is kept.
+    pub fn path(&self, run: &RunId, key: AttemptKey) -> PathBuf {
+        self.home.attempt(run, key).join(ANSWER_FILE)
+    }
+
+    fn write(&self, path: &Path, answer: &str) -> std::io::Result<()> {
+        let folder = folder_of(path);
+        // The launcher has made the attempt's directory, but need not have made it durable.
+        fs::create_dir_all(folder)?;
+        self.files.replace(path, answer.as_bytes())?;
+        folder
+            .ancestors()
+            .skip(1)
+            .take_while(|above| above.starts_with(self.home.path()))
+            .try_for_each(|above| self.files.sync_folder(above))
+    }
+}
+
+impl Outputs for Answers {
+    async fn put(&self, run: &RunId, key: AttemptKey, answer: &str) -> Result<(), StoreError> {
+        let (answers, path, answer) = (self.clone(), self.path(run, key), answer.to_owned());
+        let kept = path.clone();
+        let written = tokio::task::spawn_blocking(move || answers.write(&path, &answer)).await;
+        written
+            .unwrap_or_else(|error| Err(error.into()))
+            .map_err(|error| Trouble::of_io(&error).met("keep the answer in", &kept, error))
+    }
+}
