@@ -253,6 +253,16 @@ impl Ledger {
         self.succeeded.contains(batch) || self.failed.contains(batch)
     }
 
+    /// How many attempts ended since the ledger was `saved`: at most one a batch, since the next one waits for the save.
+    pub fn ends_since(&self, saved: &Self) -> u32 {
+        let retried = self
+            .open
+            .iter()
+            .filter(|(batch, open)| saved.open.get(batch).is_none_or(|known| known.ordinal != open.ordinal));
+        let retried = u32::try_from(retried.count()).unwrap_or(u32::MAX);
+        self.finished().saturating_sub(saved.finished()).saturating_add(retried)
+    }
+
     /// The attempt at `batch` that runs, or is to be started next; `None` unless it is claimed and unfinished.
     pub fn present_attempt(&self, batch: BatchNum) -> Option<AttemptKey> {
         let ordinal = self.open.get(&batch).map_or(1, |open| open.ordinal);

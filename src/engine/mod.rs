@@ -14,7 +14,10 @@ mod plan;
 pub mod policy;
 pub mod project;
 pub mod ranges;
+pub mod rerun;
 pub mod retry;
+#[cfg(test)]
+mod sim;
 pub mod step;
 pub mod summary;
 pub mod time;

@@ -69,6 +69,14 @@ impl Policy {
         }
     }
 
+    /// How many attempts may run or have ended unsaved at a time: what a crash makes undone.
+    pub fn at_risk(&self) -> u32 {
+        match self.durability {
+            Durability::Durable => u32::MAX,
+            Durability::InProcess => self.parallelism.saturating_mul(2),
+        }
+    }
+
     /// So many results that are not saved ask for a save at once. Half of the claim: the other half keeps the lanes
     /// busy while the save is under way.
     pub fn unsaved_results(&self) -> u32 {

@@ -124,12 +124,14 @@ fn start(draft: &mut Draft<'_>, saved: &Ledger, projection: &mut Projection) {
 
     let may =
         |key: AttemptKey| saved.phase == RunPhase::Running && saved.present_attempt(key.batch) == Some(key);
+    let at_risk = live.saturating_add(ledger.ends_since(saved));
+    let free_of_risk = draft.policy.at_risk().saturating_sub(at_risk);
     if !draft.gate.is_open() {
         projection.waiting = Waiting::of_gate(&draft.gate, ledger);
         if lanes > 0 && !due.is_empty() {
             let chosen = due.iter().map(|candidate| candidate.key).find(|key| may(*key));
-            projection.held_by_save = chosen.is_none();
-            if Purse::look(draft).affords(0) {
+            projection.held_by_save = chosen.is_none() || free_of_risk == 0;
+            if free_of_risk > 0 && Purse::look(draft).affords(0) {
                 canary(draft, chosen, &due, may, projection);
             }
         }
@@ -144,7 +146,7 @@ fn start(draft: &mut Draft<'_>, saved: &Ledger, projection: &mut Projection) {
         if started >= lanes_in_gate {
             break;
         }
-        if !may(candidate.key) {
+        if !may(candidate.key) || started >= free_of_risk {
             projection.held_by_save = true;
             continue;
         }

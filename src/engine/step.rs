@@ -110,7 +110,7 @@ fn save(policy: &Policy, saved: &Ledger, ledger: &Ledger, held_by_save: bool) ->
         .any(|(batch, open)| saved.open.get(batch).is_none_or(|known| known.ordinal != open.ordinal));
     let told =
         ledger.outbox.iter().any(|notice| !notice.occasion.is_of_a_batch() && !saved.outbox.contains(notice));
-    let results = ledger.finished().saturating_sub(saved.finished()) >= policy.unsaved_results();
+    let results = ledger.ends_since(saved) >= policy.unsaved_results();
     let now = held_by_save
         || saved.phase != ledger.phase
         || ledger.limited != saved.limited
