@@ -1,1 +1,164 @@
-//! (filled below)
+//! One attempt at one batch, from its directory: what it starts with, what came out, what its validations say.
+//!
+//! Every step leaves its file before the next begins, so that a crash between any two is continued by the next Mozart.
+
+mod baseline;
+pub mod checks;
+mod conclusion;
+mod directory;
+pub mod texts;
+
+pub use self::{
+    conclusion::{conclude, interrupted_while_checked},
+    directory::Directory,
+};
+
+use std::{io, path::Path, sync::Arc};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use self::{
+    baseline::Baseline,
+    checks::Finding,
+    texts::{PromptKind, Texts},
+};
+use crate::{
+    backend::{self, Call, Session},
+    job::{
+        batches::Batch,
+        identity::{AttemptName, RunId, SessionId},
+        model::{Check, Job},
+        outcome::{Failure, FailureClass},
+        start::Start,
+    },
+};
+
+/// One attempt that has a directory.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The job.
+    pub job: Arc<Job>,
+    /// The run.
+    pub run: RunId,
+    /// The batch's slice of the items.
+    pub batch: Batch,
+    /// What it was started with.
+    pub record: Record,
+    /// Its files.
+    pub directory: Directory,
+}
+
+/// `attempt.json`: what an attempt was started with, written before anything starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// Its full name.
+    pub name: String,
+    /// What the engine said.
+    pub start: Start,
+    /// The session it works in.
+    pub session: Session,
+    /// When it began.
+    pub began: Timestamp,
+}
+
+/// Why an attempt could not be begun.
+#[derive(Debug, thiserror::Error)]
+pub enum BeginError {
+    /// The job has no such batch.
+    #[error("the job has no batch {0}")]
+    NoSuchBatch(u32),
+    /// Its files cannot be written.
+    #[error("cannot write {path}")]
+    Files {
+        /// Which.
+        path: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Attempt {
+    /// Takes up the attempt that has a directory below `run_directory`, or makes one.
+    ///
+    /// # Errors
+    /// When the job has no such batch, or the directory cannot be written.
+    pub fn begin(job: Arc<Job>, run: &RunId, run_directory: &Path, start: Start) -> Result<Self, BeginError> {
+        let key = start.key;
+        let batch = job.batches.get(key.batch).ok_or(BeginError::NoSuchBatch(key.batch.0))?;
+        let directory = Directory::of(run_directory, key);
+        let name = AttemptName { run, key }.to_string();
+        let known = if directory.make()? { None } else { directory.read_record() };
+        let record = match known {
+            Some(record) if record.name == name => record,
+            _ => {
+                let session = start.previous.as_ref().and_then(|previous| previous.session);
+                let session = session.map_or_else(|| Session::New(SessionId::random()), Session::Continue);
+                let record = Record { name, start, session, began: Timestamp::now() };
+                directory.write_record(&record)?;
+                record
+            }
+        };
+        Ok(Self { job, run: run.clone(), batch, record, directory })
+    }
+
+    /// What its backend is told.
+    pub fn call(&self) -> Call<'_> {
+        Call {
+            job: &self.job,
+            name: AttemptName { run: &self.run, key: self.record.start.key },
+            batch: self.batch,
+            directory: self.directory.path(),
+            session: self.record.session,
+        }
+    }
+
+    /// Whether preparing or judging it may read much: then it belongs on a thread that may block.
+    pub fn reads_files(&self) -> bool {
+        let validations = &self.job.validations;
+        validations.iter().any(|validation| !matches!(validation.check, Check::CommandSucceeds { .. }))
+            || !validations.is_empty() && self.record.start.key.ordinal > 1
+    }
+
+    /// Takes the batch's baseline if it has none, renders the prompt and writes it; returns what the backend gets.
+    ///
+    /// # Errors
+    /// With the failure of the attempt.
+    pub fn prepare(&self, texts: &impl Texts) -> Result<String, Failure> {
+        let baseline = self.baseline(texts)?;
+        let start = &self.record.start;
+        let kind = match &start.previous {
+            None => PromptKind::First,
+            Some(previous) if previous.session.is_some() => PromptKind::Continued(previous.reason.clone()),
+            Some(previous) => PromptKind::Again(previous.reason.clone()),
+        };
+        let previous_failures: Vec<Finding> = if start.previous.is_some() {
+            checks::look_again(self, &baseline, texts).into_iter().filter(|finding| !finding.passed).collect()
+        } else {
+            Vec::new()
+        };
+        let prompt = texts
+            .prompt(&self.job, self.batch, start.attempt, &kind, &previous_failures)
+            .map_err(|text| Failure::new(FailureClass::JobFatal, "PromptNotRendered", text))?;
+        let prompt = backend::input(&self.call(), &prompt).into_owned();
+        self.directory.write_prompt(&prompt).map_err(|error| not_written(&error))?;
+        Ok(prompt)
+    }
+
+    /// What the batch's files were before its first attempt; taken now if this is the first.
+    pub(crate) fn baseline(&self, texts: &impl Texts) -> Result<Baseline, Failure> {
+        Baseline::load_or_take(self, texts).map_err(|error| not_written(&error))
+    }
+}
+
+/// The failure of an attempt whose files cannot be written: disk full, no permission.
+pub fn not_written(error: &BeginError) -> Failure {
+    let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    let class = match error {
+        BeginError::NoSuchBatch(_) => FailureClass::BatchFatal,
+        BeginError::Files { .. } => FailureClass::Transient,
+    };
+    Failure::new(class, "AttemptNotWritten", format!("{error}{cause}"))
+}

@@ -135,6 +135,17 @@ impl Follower {
     }
 }
 
+/// The variables of Mozart's environment that may hold a key of `job`; programs that are not its backend do not get them.
+pub fn credential_variables(job: &Job) -> Vec<String> {
+    let named = match &job.backend {
+        Backend::ClaudeCli(backend) => backend.api_key_env.clone(),
+        Backend::Anthropic(backend) => Some(backend.api_key_env.clone()),
+        Backend::Command(_) => None,
+    };
+    let known = ["ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"];
+    known.map(str::to_owned).into_iter().chain(named).collect()
+}
+
 /// Whether the backend can do its work, found out without spending a token; one entry for each thing looked at.
 pub async fn health_check(job: &Job) -> Vec<Health> {
     match &job.backend {

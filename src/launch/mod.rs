@@ -1,1 +1,136 @@
-//! (filled below)
+//! Runs attempts on this machine: a directory for each, and a keeper that is the parent of their programs.
+//!
+//! Linux tells everything that is needed to adopt and to sweep. On another Unix orphans in a session of their own are
+//! not found, and a process is known by its number alone.
+
+mod client;
+mod follow;
+pub mod keeper;
+mod logs;
+mod process;
+mod run;
+mod shared;
+mod stage;
+
+use std::{path::PathBuf, sync::Arc};
+
+use self::{client::lock, shared::Shared};
+use crate::{
+    attempt::texts::Texts,
+    driver::ports::{Launcher, Outputs},
+    engine::world::{AttemptState, Sighting},
+    job::{
+        identity::{AttemptKey, RunId},
+        model::Job,
+        start::{EndMode, Start},
+    },
+};
+
+/// Where and for what attempts are run.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The job.
+    pub job: Arc<Job>,
+    /// The run.
+    pub run: RunId,
+    /// The folder of the run's attempts, absolute: `<state>/runs/<job-uid>/r<run>`. It is made.
+    pub directory: PathBuf,
+    /// The program that is started as `… keeper`: this one.
+    pub keeper: PathBuf,
+}
+
+/// The launcher of this machine.
+#[derive(Debug)]
+pub struct LocalLauncher<O, T> {
+    shared: Arc<Shared<O, T>>,
+}
+
+/// Why attempts cannot be run here.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The run's folder cannot be made.
+    #[error("cannot make {path}")]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The keeper cannot be started.
+    #[error("cannot start {program} as the keeper of the batches' programs")]
+    Keeper {
+        /// Which program.
+        program: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl<O: Outputs + 'static, T: Texts> LocalLauncher<O, T> {
+    /// Takes up the run. `window` are the attempts that the ledger says may have been started and are not finished:
+    /// what still runs of them is adopted, what has ended is judged, and processes of this run that belong to none of
+    /// them are ended.
+    ///
+    /// # Errors
+    /// When the run's folder or the keeper cannot be had.
+    pub async fn open(
+        place: Place,
+        window: impl IntoIterator<Item = AttemptKey>,
+        outputs: O,
+        texts: T,
+    ) -> Result<Self, OpenError> {
+        let shared = Arc::new(Shared::open(place, outputs, texts)?);
+        let mut found = Vec::new();
+        let mut adopted = Vec::new();
+        for key in window {
+            if let Some(attempt) = stage::find(&shared.place, key) {
+                let stage = stage::of(&attempt.directory);
+                if stage.may_have_processes() {
+                    adopted.push(attempt.record.name.clone());
+                }
+                found.push((attempt, stage));
+            }
+        }
+        // Before anything goes on, or what it starts would be taken for a stray.
+        shared.end_strays(&adopted).await;
+        for (attempt, stage) in found.into_iter().filter(|(_, stage)| stage.was_started()) {
+            run::go_on(&shared, attempt, stage);
+        }
+        Ok(Self { shared })
+    }
+}
+
+impl<O: Outputs + 'static, T: Texts> Launcher for LocalLauncher<O, T> {
+    async fn look(&self) -> Vec<Sighting> {
+        let mut entries = lock(&self.shared.entries);
+        entries.iter_mut().map(|(key, entry)| Sighting { key: *key, state: entry.look() }).collect()
+    }
+
+    async fn launch(&self, start: Start) {
+        run::launch(&self.shared, start);
+    }
+
+    async fn end(&self, key: AttemptKey, mode: EndMode) {
+        if let Some(entry) = lock(&self.shared.entries).get(&key) {
+            entry.end(mode);
+        }
+    }
+
+    async fn release(&self, key: AttemptKey) {
+        let mut entries = lock(&self.shared.entries);
+        // One that runs is not forgotten: it would go on unseen. It is ended, and released when asked again.
+        if let Some(entry) = entries.get(&key) {
+            if matches!(entry.state(), AttemptState::Running { .. }) {
+                entry.end(EndMode::GiveUp);
+            } else {
+                entries.remove(&key);
+            }
+        }
+    }
+
+    async fn changed(&self) {
+        self.shared.changed.notified().await;
+    }
+}

@@ -5,4 +5,5 @@
 mod architecture;
 #[cfg(target_os = "linux")]
 mod kill;
+mod launch;
 mod support;

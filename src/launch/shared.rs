@@ -1,0 +1,154 @@
+//! What every attempt of a run shares: its place, what is seen of the attempts, the keeper.
+
+use std::{
+    collections::HashMap,
+    fs, io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use tokio::sync::{Notify, watch};
+
+use super::{OpenError, Place, client::Keeper, client::lock, process};
+use crate::{
+    engine::world::AttemptState,
+    job::{
+        identity::AttemptKey,
+        outcome::{GateSignal, Usage},
+        start::EndMode,
+    },
+};
+
+/// What every attempt of a run shares.
+#[derive(Debug)]
+pub struct Shared<O, T> {
+    /// Where and for what.
+    pub place: Place,
+    /// The home of answers.
+    pub outputs: O,
+    /// The texts of batches.
+    pub texts: T,
+    /// Every attempt that is not released.
+    pub entries: Mutex<HashMap<AttemptKey, Entry>>,
+    /// Told after every change of an entry.
+    pub changed: Notify,
+    keeper: Mutex<Arc<Keeper>>,
+}
+
+/// What is seen of one attempt.
+#[derive(Debug)]
+pub struct Entry {
+    state: AttemptState,
+    ending: watch::Sender<Option<EndMode>>,
+}
+
+impl Entry {
+    /// One that runs, and what tells it to end.
+    pub fn running() -> (Self, watch::Receiver<Option<EndMode>>) {
+        let (ending, receiver) = watch::channel(None);
+        let state = AttemptState::Running { signals: Vec::new(), spent: Usage::default() };
+        (Self { state, ending }, receiver)
+    }
+
+    /// How it is.
+    pub fn state(&self) -> &AttemptState {
+        &self.state
+    }
+
+    /// How it is; its signals are told once.
+    pub fn look(&mut self) -> AttemptState {
+        let seen = self.state.clone();
+        if let AttemptState::Running { signals, .. } = &mut self.state {
+            signals.clear();
+        }
+        seen
+    }
+
+    /// Tells it to end; the first way stays.
+    pub fn end(&self, mode: EndMode) {
+        self.ending.send_if_modified(|ending| {
+            let first = ending.is_none();
+            ending.get_or_insert(mode);
+            first
+        });
+    }
+}
+
+impl<O, T> Shared<O, T> {
+    /// Makes the run's folder and starts a keeper.
+    pub fn open(place: Place, outputs: O, texts: T) -> Result<Self, OpenError> {
+        let made = fs::create_dir_all(&place.directory);
+        made.map_err(|source| OpenError::Directory { path: place.directory.clone(), source })?;
+        let keeper = start_keeper(&place)
+            .map_err(|source| OpenError::Keeper { program: place.keeper.clone(), source })?;
+        Ok(Self {
+            place,
+            outputs,
+            texts,
+            entries: Mutex::default(),
+            changed: Notify::new(),
+            keeper: Mutex::new(keeper),
+        })
+    }
+
+    /// The keeper; a new one when the last is gone.
+    pub fn keeper(&self) -> io::Result<Arc<Keeper>> {
+        let mut keeper = lock(&self.keeper);
+        if !keeper.lives() {
+            tracing::warn!("the keeper of the batches' programs is gone; a new one is started");
+            *keeper = start_keeper(&self.place)?;
+        }
+        Ok(Arc::clone(&keeper))
+    }
+
+    /// Shows how an attempt is now. One that was released meanwhile stays forgotten.
+    pub fn show(&self, key: AttemptKey, state: AttemptState) {
+        if let Some(entry) = lock(&self.entries).get_mut(&key) {
+            entry.state = state;
+        }
+        self.changed.notify_one();
+    }
+
+    /// Shows what a running attempt has told.
+    pub fn tell(&self, key: AttemptKey, signal: Option<GateSignal>, usage: Option<Usage>) {
+        if let Some(entry) = lock(&self.entries).get_mut(&key)
+            && let AttemptState::Running { signals, spent } = &mut entry.state
+        {
+            signals.extend(signal);
+            *spent = usage.unwrap_or(*spent);
+        }
+        self.changed.notify_one();
+    }
+
+    /// Ends every process of this run that belongs to none of `adopted`, and waits until they are gone.
+    pub async fn end_strays(&self, adopted: &[String]) {
+        let run = format!("{}/r{}/", self.place.run.job, self.place.run.run);
+        end_marked(|mark| mark.starts_with(&run) && !adopted.iter().any(|name| name == mark)).await;
+    }
+
+    /// Ends every process of one attempt, and waits until they are gone.
+    pub async fn end_strays_of(&self, name: &str) {
+        end_marked(|mark| mark == name).await;
+    }
+}
+
+async fn end_marked(ours: impl Fn(&str) -> bool) {
+    for _ in 0..STRAY_LOOKS {
+        let strays = process::marked(&ours);
+        if strays.is_empty() {
+            return;
+        }
+        tracing::info!("ending {} processes that an earlier Mozart or keeper left", strays.len());
+        strays.into_iter().for_each(process::kill_tree);
+        tokio::time::sleep(STRAY_PAUSE).await;
+    }
+    tracing::warn!("processes of an earlier Mozart do not end; they may disturb the batches");
+}
+
+/// A killed process is gone within a moment; one that hangs in the kernel holds the start no longer than these say.
+const STRAY_LOOKS: u32 = 200;
+const STRAY_PAUSE: Duration = Duration::from_millis(10);
+
+fn start_keeper(place: &Place) -> io::Result<Arc<Keeper>> {
+    Keeper::start(&place.keeper, &place.directory.join("keeper.log"))
+}

@@ -1,0 +1,4 @@
+//! The local launcher with the real keeper and real programs.
+
+mod fixture;
+mod happy;
