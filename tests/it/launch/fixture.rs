@@ -1,5 +1,7 @@
 //! A run of a job whose program is a shell script, in a folder of its own.
 
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be built fails the test that wants it")]
+
 use std::{
     collections::BTreeMap,
     fs,
@@ -34,7 +36,7 @@ use uuid::Uuid;
 pub struct Run {
     folder: tempfile::TempDir,
     pub job: Job,
-    pub run: RunId,
+    pub id: RunId,
 }
 
 pub type Local = LocalLauncher<KeptOutputs, PlainTexts>;
@@ -47,7 +49,7 @@ impl Run {
         fs::create_dir(&workspace).unwrap();
         let command = ["bash", "-c", script].map(str::to_owned).to_vec();
         let job = job(&workspace, command);
-        Self { folder, job, run: RunId { job: Uuid::new_v4(), run: 1 } }
+        Self { folder, job, id: RunId { job: Uuid::new_v4(), run: 1 } }
     }
 
     pub fn validated_by(mut self, check: Check) -> Self {
@@ -70,7 +72,7 @@ impl Run {
     pub fn place(&self) -> Place {
         Place {
             job: Arc::new(self.job.clone()),
-            run: self.run.clone(),
+            run: self.id.clone(),
             directory: self.attempts(),
             keeper: PathBuf::from(env!("CARGO_BIN_EXE_mozart")),
         }
