@@ -7,10 +7,10 @@ export PATH := $(TOOLS)/bin:$(PATH)
 # Tests never talk to a real service, nor use a login or a desktop of the person who runs them.
 unexport ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_OAUTH_TOKEN DBUS_SESSION_BUS_ADDRESS MOZART_HOME
 
-.PHONY: help tools lint deny test test-long bench
+.PHONY: help tools lint deny test cluster-up cluster-down test-long bench
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 tools: ## install what the tests need
 	@hack/test-tools "$(TOOLS)"
@@ -27,6 +27,12 @@ deny: tools ## licences, sources, bans; advisories where their database can be r
 
 test: tools lint deny ## everything that must hold before a change is merged
 	cargo test --locked
+
+cluster-up: ## a Kubernetes to try things on; FLAGS="--node --kwok" for nodes, see hack/cluster
+	@hack/cluster up $(FLAGS)
+
+cluster-down: ## end and remove it
+	@hack/cluster down
 
 test-long: tools ## the same with 200 kills instead of 10
 	MOZART_TEST_KILLS=200 cargo test --locked --test it kill -- --nocapture
