@@ -4,6 +4,8 @@
 
 mod architecture;
 #[cfg(target_os = "linux")]
+mod desktop;
+#[cfg(target_os = "linux")]
 mod kill;
 mod launch;
 mod support;
