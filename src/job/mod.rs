@@ -1,8 +1,15 @@
 //! What a job means: validated, resolved, not serialisable.
 
 pub mod batches;
+pub mod expand;
 pub mod identity;
 pub mod items;
+pub mod load;
 pub mod model;
 pub mod outcome;
+pub mod problem;
+pub mod prompt;
 pub mod start;
+pub mod template;
+mod validate;
+mod yaml_text;

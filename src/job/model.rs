@@ -1,8 +1,8 @@
 //! A job that was validated: everything resolved, nothing optional that has a default, not serialisable.
 
-use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
-use super::{batches::Batches, identity::JobName};
+use super::{batches::Batches, identity::JobName, template::Templates};
 
 /// A job as the engine, the attempts and the commands see it.
 #[derive(Clone, Debug)]
@@ -226,8 +226,12 @@ pub struct Prompt {
     pub template: String,
     /// Where the text came from, for messages: the job file or the template file.
     pub template_name: String,
+    /// The same, compiled once; with the label of a batch.
+    pub templates: Templates,
     /// The author's own variables.
     pub variables: BTreeMap<String, serde_json::Value>,
+    /// The same as values for a template, made once.
+    pub values: Arc<BTreeMap<String, minijinja::Value>>,
     /// Said to matter.
     pub stakes: Option<String>,
     /// How to think.

@@ -1,0 +1,169 @@
+//! The items and their cut.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use super::context::Context;
+use crate::{
+    api,
+    job::{batches::Batches, items::Items},
+    sources::{self, Mode, SourceError},
+};
+
+/// The most batches of a job.
+pub const MAX_BATCHES: u32 = 100_000;
+
+/// The most items of a source.
+const MAX_ITEMS: usize = 1_000_000;
+
+pub fn parallelism(api: &api::batch::Batch, context: &Context<'_>) -> NonZeroU32 {
+    let written = api.parallelism.and_then(NonZeroU32::new);
+    context.overrides.parallelism.or(written).unwrap_or(NonZeroU32::MIN)
+}
+
+pub fn batches(api: &api::batch::Batch, context: &mut Context<'_>) -> Option<Batches> {
+    let size = NonZeroU32::new(api.size)?;
+    let start_item = api.start_item.unwrap_or(1);
+    let (total_items, items) = items(api, start_item, context)?;
+    if start_item > total_items {
+        let message = format!(
+            "`{}` is {start_item}, and the last item is number {total_items}",
+            context.name("batch.startItem")
+        );
+        context.error("batch.startItem", message, "begin with an item that there is");
+        return None;
+    }
+    let batches = Batches { size, start_item, total_items, items };
+    if batches.total() > MAX_BATCHES {
+        let items = u64::from(total_items - start_item + 1);
+        let least = items.div_ceil(u64::from(MAX_BATCHES));
+        let message = format!("this makes {} batches, and a job may have {MAX_BATCHES}", batches.total());
+        context.error("batch.size", message, format!("put at least {least} items in a batch"));
+        return None;
+    }
+    Some(batches)
+}
+
+fn items(
+    api: &api::batch::Batch,
+    start_item: u32,
+    context: &mut Context<'_>,
+) -> Option<(u32, Option<Items>)> {
+    let written: Vec<&str> = ["batch.totalItems", "batch.items", "batch.itemsFrom"]
+        .into_iter()
+        .filter(|path| context.has(path))
+        .collect();
+    match written.as_slice() {
+        [_] => {}
+        [] => {
+            let (name, help) = (context.name("batch"), context.spell("totalItems"));
+            let message = format!("`{name}` does not say how many items there are");
+            context.error("batch", message, format!("add `{help}: 100`, or list them under `items`"));
+            return None;
+        }
+        [first, second, ..] => {
+            let message = format!(
+                "`{}` and `{}` both say what the items are",
+                context.name(first),
+                context.name(second)
+            );
+            context.error(second, message, "keep one of them");
+            return None;
+        }
+    }
+    if let Some(total) = api.total_items {
+        return Some((total, None));
+    }
+    let values: Vec<serde_json::Value> = match (&api.items, &api.items_from, &context.overrides.items) {
+        (Some(items), _, _) => items.iter().map(|item| item.0.clone()).collect(),
+        (None, _, Some(pinned)) => pinned.to_vec(),
+        (None, Some(from), None) => read(from, context)?,
+        (None, None, None) => return None,
+    };
+    let last =
+        u32::try_from(values.len()).ok().and_then(|count| start_item.checked_add(count))?.checked_sub(1)?;
+    Some((last, Some(Items { values: Arc::from(values) })))
+}
+
+fn read(from: &api::batch::ItemsFrom, context: &mut Context<'_>) -> Option<Vec<serde_json::Value>> {
+    let (path, text): (&str, Result<String, SourceError>) = match (&from.file, &from.command) {
+        (Some(_), Some(_)) => {
+            let message = format!(
+                "`{}` and `{}` both say what the items are",
+                context.name("batch.itemsFrom.file"),
+                context.name("batch.itemsFrom.command")
+            );
+            context.error("batch.itemsFrom.command", message, "keep one of them");
+            return None;
+        }
+        (Some(file), None) => ("batch.itemsFrom.file", context.sources.file(file)),
+        (None, Some(command)) => ("batch.itemsFrom.command", context.sources.command(command)),
+        (None, None) => {
+            let name = context.name("batch.itemsFrom");
+            let (message, help) = match context.sources.mode() {
+                Mode::Local => (
+                    format!("`{name}` names nothing that can be read on this machine"),
+                    "add `file: items.txt`, or `command: …`",
+                ),
+                Mode::Cluster => {
+                    (format!("`{name}` names no ConfigMap"), "add `configMapKeyRef: {name: …, key: …}`")
+                }
+            };
+            context.error("batch.itemsFrom", message, help);
+            return None;
+        }
+    };
+    let text = match text {
+        Ok(text) => text,
+        Err(error) => {
+            context.error(path, chain(&error), help_of(&error));
+            return None;
+        }
+    };
+    match sources::items::parse(&text) {
+        Ok(items) if items.is_empty() => {
+            context.error(
+                path,
+                format!("`{}` gives no items", context.name(path)),
+                "one a line, or a JSON array",
+            );
+            None
+        }
+        Ok(items) if items.len() > MAX_ITEMS => {
+            let message =
+                format!("`{}` gives {} items, and may give {MAX_ITEMS}", context.name(path), items.len());
+            context.error(path, message, "cut the list into several jobs");
+            None
+        }
+        Ok(items) => Some(items),
+        Err((line, why)) => {
+            let message = format!("item in line {line} of `{}`: {why}", context.name(path));
+            context.error(path, message, "one item a line, JSON or text that does not begin with { or \"");
+            None
+        }
+    }
+}
+
+/// An error with what caused it.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// What to do about a source that gives nothing.
+pub fn help_of(error: &SourceError) -> &'static str {
+    match error {
+        SourceError::Read { .. } => "paths are relative to the job file",
+        SourceError::TooLarge { .. } => "cut it into several jobs",
+        SourceError::NotUtf8 { .. } => "save it as UTF-8",
+        SourceError::Start(_) => "bash must be installed",
+        SourceError::Failed { .. } => "it runs by bash in the job file's folder; try it there",
+        SourceError::Timeout { .. } => "write its output to a file, and name that under `file`",
+        SourceError::NotHere(_) => "name a source of this mode",
+    }
+}
