@@ -3,7 +3,12 @@
 use std::path::PathBuf;
 
 use super::checks::Finding;
-use crate::job::{batches::Batch, model::Job};
+use crate::job::{
+    batches::Batch,
+    expand::{expand_command, expand_path},
+    model::Job,
+    prompt::{self, PreviousFailure, PromptContext, RenderError, render_prompt},
+};
 
 /// What kind of prompt is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,4 +45,53 @@ pub trait Texts: Send + Sync + 'static {
     /// # Errors
     /// When it cannot be expanded.
     fn command(&self, job: &Job, batch: Batch, written: &str) -> Result<String, String>;
+}
+
+/// The texts as the job file has them, with Mozart's own words where an attempt follows another.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JobTexts;
+
+impl Texts for JobTexts {
+    fn prompt(
+        &self,
+        job: &Job,
+        batch: Batch,
+        attempt: u32,
+        kind: &PromptKind,
+        previous_failures: &[Finding],
+    ) -> Result<String, String> {
+        let previous_failures: Vec<PreviousFailure> = previous_failures
+            .iter()
+            .filter(|finding| !finding.passed)
+            .map(|finding| PreviousFailure {
+                kind: finding.kind.clone(),
+                path: finding.path.clone(),
+                command: finding.command.clone(),
+                description: finding.description.clone(),
+                expected: finding.expected.clone(),
+                actual: finding.actual.clone(),
+            })
+            .collect();
+        let (kind, reason) = match kind {
+            PromptKind::First => (prompt::PromptKind::First, ""),
+            PromptKind::Continued(reason) if previous_failures.is_empty() => {
+                (prompt::PromptKind::ContinueAfterInterruption, reason.as_str())
+            }
+            PromptKind::Continued(reason) => (prompt::PromptKind::ContinueAfterChecks, reason.as_str()),
+            PromptKind::Again(reason) => (prompt::PromptKind::FreshOverEarlierWork, reason.as_str()),
+        };
+        let context = PromptContext { attempt, previous_failures, reason: reason.to_owned(), kind };
+        render_prompt(job, batch, &context).map_err(|error| match &error {
+            RenderError::Template { source, .. } => format!("{error}: {source}"),
+            RenderError::Blank { .. } | RenderError::TooLong { .. } => error.to_string(),
+        })
+    }
+
+    fn path(&self, job: &Job, batch: Batch, written: &str) -> Result<PathBuf, String> {
+        expand_path(job, batch, written).map_err(|error| error.to_string())
+    }
+
+    fn command(&self, job: &Job, batch: Batch, written: &str) -> Result<String, String> {
+        Ok(expand_command(job, batch, written))
+    }
 }

@@ -3,12 +3,14 @@
 pub mod batches;
 pub mod expand;
 pub mod identity;
+mod item_text;
 pub mod items;
 pub mod load;
 pub mod model;
 pub mod outcome;
 pub mod problem;
 pub mod prompt;
+pub mod sources;
 pub mod start;
 pub mod template;
 mod validate;

@@ -1,10 +1,9 @@
 //! What a job may name on this machine: files beside the job file, and a command.
 
 use std::{
-    fs::{self, File},
     io::{self, Read},
     os::unix::process::{CommandExt, ExitStatusExt},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     sync::mpsc,
     thread,
@@ -13,7 +12,7 @@ use std::{
 
 use nix::{sys::signal::Signal, unistd::Pid};
 
-use super::{MAX_BYTES, Mode, SourceError, Sources};
+use crate::job::sources::{MAX_BYTES, Mode, SourceError, Sources, read_text};
 
 /// How long a command that lists items may take.
 pub const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
@@ -105,25 +104,4 @@ fn capped(pipe: Option<impl Read>) -> io::Result<Vec<u8>> {
         pipe.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
-}
-
-/// The text of a file of at most [`MAX_BYTES`].
-///
-/// # Errors
-/// It cannot be read, is too large or no UTF-8.
-pub fn read_text(path: &Path) -> Result<String, SourceError> {
-    let read = |source| SourceError::Read { path: path.to_owned(), source };
-    // Asked before it is opened: opening a named pipe would wait for its writer.
-    if !fs::metadata(path).map_err(read)?.is_file() {
-        return Err(read(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")));
-    }
-    let file = File::open(path).map_err(read)?;
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
-    let what = || path.display().to_string();
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(SourceError::TooLarge { what: what() });
-    }
-    String::from_utf8(bytes)
-        .map_err(|error| SourceError::NotUtf8 { what: what(), at: error.utf8_error().valid_up_to() })
 }

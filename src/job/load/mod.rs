@@ -34,7 +34,7 @@ use super::{
 };
 use crate::{
     api::MozartJob,
-    sources::{SourceError, Sources, local},
+    job::sources::{self, SourceError, Sources},
 };
 
 /// What the command line says about a job, on top of its file.
@@ -125,7 +125,7 @@ fn read(path: &Path) -> Result<String, Problems> {
         });
         problems
     };
-    local::read_text(path).map_err(|error| match error {
+    sources::read_text(path).map_err(|error| match error {
         SourceError::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
             whole("there is no such file".to_owned(), "name the job file, or make one with `mozart init`")
         }

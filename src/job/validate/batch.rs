@@ -5,8 +5,12 @@ use std::{num::NonZeroU32, sync::Arc};
 use super::context::Context;
 use crate::{
     api,
-    job::{batches::Batches, items::Items},
-    sources::{self, Mode, SourceError},
+    job::{
+        batches::Batches,
+        item_text,
+        items::Items,
+        sources::{Mode, SourceError},
+    },
 };
 
 /// The most batches of a job.
@@ -119,7 +123,7 @@ fn read(from: &api::batch::ItemsFrom, context: &mut Context<'_>) -> Option<Vec<s
             return None;
         }
     };
-    match sources::items::parse(&text) {
+    match item_text::parse(&text) {
         Ok(items) if items.is_empty() => {
             context.error(
                 path,

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{
-    job::load::{At, Form, Node, Overrides, Report, Value, snake},
+use crate::job::{
+    load::{At, Form, Node, Overrides, Report, Value, snake},
     sources::Sources,
 };
 

@@ -17,11 +17,9 @@ use super::{
     identity::JobName,
     load::{Form, Node, Overrides, Report},
     model::{Job, StateBackend, StateKind, Workspace},
-};
-use crate::{
-    api::{self, MozartJob},
     sources::{Mode, Sources},
 };
+use crate::api::{self, MozartJob};
 
 /// The job that a manifest means. Everything that is wrong is in `report`; `None` where too much is to go on.
 pub fn job(

@@ -3,8 +3,10 @@
 use super::context::Context;
 use crate::{
     api::notification::{self as api, Event, NotificationType},
-    job::model::{Notification, Occasion, Setting, Sink},
-    sources::Mode,
+    job::{
+        model::{Notification, Occasion, Setting, Sink},
+        sources::Mode,
+    },
 };
 
 pub fn notifications(api: &[api::Notification], context: &mut Context<'_>) -> Vec<Notification> {

@@ -13,9 +13,9 @@ use crate::{
         load::At,
         model::Prompt,
         prompt::NAMES,
+        sources::Mode,
         template::{TemplateError, Templates, value},
     },
-    sources::Mode,
 };
 
 pub fn prompt(api: &api::prompt::Prompt, label: Option<&str>, context: &mut Context<'_>) -> Option<Prompt> {

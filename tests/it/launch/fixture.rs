@@ -27,6 +27,7 @@ use mozart::{
         },
         outcome::Outcome,
         start::Start,
+        template::Templates,
     },
     launch::{LocalLauncher, Place},
 };
@@ -180,7 +181,9 @@ fn job(workspace: &Path, command: Vec<String>) -> Job {
         prompt: Prompt {
             template: "batch {batch_num}".to_owned(),
             template_name: "job.yaml".to_owned(),
+            templates: Templates::compile("batch").unwrap(),
             variables: BTreeMap::new(),
+            values: Arc::default(),
             stakes: None,
             thinking_method: None,
             append_unused: false,
