@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by where it stops")]
 
 mod architecture;
+mod cli;
 #[cfg(target_os = "linux")]
 mod desktop;
 #[cfg(target_os = "linux")]

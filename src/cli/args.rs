@@ -1,0 +1,148 @@
+//! The command line: what can be typed. Each command's own flags are in its file.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use super::{
+    completions, init, keeper, reference,
+    terminal::{ColorChoice, Environment},
+};
+
+/// Puts hundreds of pieces of work through Claude, batch by batch, and never loses its place.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mozart",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    before_help = "  mozart init                  write a job file\n  \
+                   mozart run job.yaml          run it to its end, however often it is interrupted\n  \
+                   mozart status                where the last run stands\n  \
+                   mozart logs --failed         what went wrong",
+    after_help = "Exit codes: 0 done, 1 the job failed, 2 bad input or environment, 75 waiting for a limit, \
+                  130 interrupted."
+)]
+pub struct Cli {
+    /// What every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// When to use colour
+    ///
+    /// `auto` follows `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE`, `FORCE_COLOR` and `TERM=dumb`.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub color: ColorChoice,
+    /// Log more to standard error; twice for more still
+    ///
+    /// `MOZART_LOG=mozart=debug` sets a filter instead, `MOZART_LOG_FORMAT=json` writes JSON.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Only data, warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+}
+
+/// What can be asked for.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a job file to begin with
+    Init(init::Args),
+    /// Print a completion script
+    Completions(completions::Args),
+    /// Be the parent of a run's processes
+    #[command(hide = true)]
+    Keeper(keeper::Args),
+    /// Print the reference of the command line
+    #[command(hide = true)]
+    Reference(reference::Args),
+}
+
+/// A help page begins with what is typed most, and fits a screen.
+const HELP: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n\n{all-args}{after-help}";
+
+/// The whole command, as help, completions and the reference see it.
+pub fn command() -> clap::Command {
+    templated(Cli::command())
+}
+
+fn templated(command: clap::Command) -> clap::Command {
+    let subcommands: Vec<String> = command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+    let mut command = command.help_template(HELP);
+    for name in subcommands {
+        command = command.mut_subcommand(name, templated);
+    }
+    command
+}
+
+/// Reads the arguments.
+///
+/// # Errors
+/// What clap has to say: also help and version, which are no failures.
+pub fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
+    let color = match typed_color(arguments) {
+        Some(ColorChoice::Always) => clap::ColorChoice::Always,
+        Some(ColorChoice::Never) => clap::ColorChoice::Never,
+        Some(ColorChoice::Auto) | None => {
+            let terminal = console::user_attended() && console::user_attended_stderr();
+            let on = Environment::read().color(ColorChoice::Auto, terminal);
+            if on { clap::ColorChoice::Always } else { clap::ColorChoice::Never }
+        }
+    };
+    let mut command = command().color(color);
+    let matches = command.try_get_matches_from_mut(arguments)?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
+}
+
+/// `--color` as typed: clap prints help and errors before it has parsed it.
+fn typed_color(arguments: &[OsString]) -> Option<ColorChoice> {
+    use clap::ValueEnum as _;
+    let text = arguments.iter().enumerate().find_map(|(index, argument)| match argument.to_str()? {
+        "--color" => arguments.get(index + 1).and_then(|next| OsStr::to_str(next)),
+        other => other.strip_prefix("--color="),
+    })?;
+    ColorChoice::from_str(text, true).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_short_help_page_fits_a_screen_and_begins_with_examples() {
+        fn check(command: &mut clap::Command, path: &str) {
+            let page = command.clone().term_width(100).render_help().to_string();
+            assert!(page.lines().count() <= 42, "{path} has {} lines:\n{page}", page.lines().count());
+            if !command.is_hide_set() {
+                assert!(command.get_before_help().is_some(), "{path} has no examples");
+            }
+            for one in command.get_subcommands_mut() {
+                let path = format!("{path} {}", one.get_name());
+                check(one, &path);
+            }
+        }
+        let mut command = command();
+        command.build();
+        check(&mut command, "mozart");
+    }
+}

@@ -1,0 +1,178 @@
+//! `mozart logs`: what attempts wrote.
+
+mod follow;
+
+use serde::Serialize;
+
+use super::{
+    choices::{Form, FormArgument, JobArgument},
+    error::Advised,
+    exit::Exit,
+    printer::Printer,
+    reading::{Found, Reading},
+    terminal::Tone,
+};
+use crate::{
+    engine::ranges::Ranges,
+    store::record::{AttemptRecord, AttemptState, BatchState},
+};
+
+/// Arguments of `mozart logs`.
+#[derive(Debug, clap::Args)]
+#[command(before_help = "  mozart logs --failed              the last attempt of every failed batch\n  \
+                         mozart logs review -b 12          one batch\n  \
+                         mozart logs review/3 -b 12 -a 2 --prompt\n  \
+                         mozart logs -f                    what runs now, as it is written")]
+pub struct Args {
+    #[command(flatten)]
+    job: JobArgument,
+    /// Only these batches, such as 3,7-9
+    #[arg(short, long, value_name = "LIST")]
+    batch: Option<Ranges>,
+    /// The attempt at a batch, from 1; by default the last one
+    #[arg(short, long, value_name = "N")]
+    attempt: Option<u32>,
+    /// Only batches that failed
+    #[arg(long)]
+    failed: bool,
+    /// Standard error instead of standard output
+    #[arg(long, conflicts_with = "prompt")]
+    stderr: bool,
+    /// The prompt as it was sent instead
+    #[arg(long)]
+    prompt: bool,
+    /// Only the last lines of each
+    #[arg(short = 'n', long, value_name = "N")]
+    tail: Option<usize>,
+    /// Go on with what is written until the run ends
+    #[arg(short, long, conflicts_with_all = ["prompt", "tail", "failed", "attempt", "form"])]
+    follow: bool,
+    #[command(flatten)]
+    form: FormArgument,
+}
+
+impl Args {
+    fn stream(&self) -> Stream {
+        match (self.prompt, self.stderr) {
+            (true, _) => Stream::Prompt,
+            (false, true) => Stream::Stderr,
+            (false, false) => Stream::Stdout,
+        }
+    }
+}
+
+/// A text of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// What was asked.
+    Prompt,
+    /// What the program said.
+    Stdout,
+    /// What it said beside.
+    Stderr,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Log {
+    #[serde(flatten)]
+    attempt: AttemptRecord,
+    text: String,
+}
+
+/// Shows the texts of the attempts that were asked for; several get a heading each.
+pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
+    let reading = Reading::open()?;
+    let found = reading.find(args.job.job.as_deref())?;
+    if args.follow {
+        return follow::follow(&reading, &found, args.batch.as_ref(), args.stream(), printer);
+    }
+    let attempts = chosen(args, &reading, &found)?;
+    if attempts.is_empty() {
+        return Err(nothing(args, &found).into());
+    }
+    let several = attempts.len() > 1;
+    for attempt in attempts {
+        let text = reading.text(&found, attempt.key(), args.stream())?;
+        let text = tail(&String::from_utf8_lossy(&text), args.tail);
+        match args.form.form {
+            Form::Json => printer.json_line(&Log { attempt, text })?,
+            Form::Text => {
+                if several || args.failed {
+                    printer.line(printer.out.paint(Tone::Strong, heading(&attempt)))?;
+                }
+                let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+                printer.bytes(format!("{text}{end}").as_bytes())?;
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// The attempts that were asked for, by batch.
+fn chosen(args: &Args, reading: &Reading, found: &Found) -> anyhow::Result<Vec<AttemptRecord>> {
+    let batches = reading.batches(found)?;
+    let batches = batches.iter().filter(|batch| {
+        args.batch.as_ref().is_none_or(|wanted| wanted.contains(batch.batch))
+            && (!args.failed || batch.state == BatchState::Failed)
+    });
+    let mut attempts = Vec::new();
+    for batch in batches {
+        let of_batch = reading.attempts(found, batch.batch)?;
+        attempts.extend(match args.attempt {
+            Some(ordinal) => of_batch.into_iter().find(|attempt| attempt.ordinal == ordinal),
+            None => of_batch.into_iter().max_by_key(|attempt| attempt.ordinal),
+        });
+    }
+    Ok(attempts)
+}
+
+fn nothing(args: &Args, found: &Found) -> Advised {
+    let id = &found.run.id;
+    match (args.failed, &args.batch, args.attempt) {
+        (_, Some(batches), Some(ordinal)) => Advised::new(
+            format!("{id} has no attempt {ordinal} at batch {batches}"),
+            format!("mozart history {id} --batches lists batches and how many attempts they had"),
+        ),
+        (true, ..) => Advised::new(
+            format!("no batch of {id} has failed, of those that were asked for"),
+            format!("mozart logs {id} shows them all"),
+        ),
+        _ => Advised::new(
+            format!("nothing of {id} was started, of what was asked for"),
+            format!("mozart history {id} --batches lists what was"),
+        ),
+    }
+}
+
+/// `==> batch 12, attempt 2: failed, ValidationFailed: no report <==`
+fn heading(attempt: &AttemptRecord) -> String {
+    let state = match attempt.state {
+        AttemptState::Running => "running",
+        AttemptState::Succeeded => "succeeded",
+        AttemptState::Failed => "failed",
+    };
+    let why = [&attempt.reason, &attempt.message].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ");
+    let why = if why.is_empty() { why } else { format!(", {}", why.replace('\n', " ")) };
+    format!("==> batch {}, attempt {}: {state}{why} <==", attempt.batch, attempt.ordinal)
+}
+
+/// The last `lines` lines.
+fn tail(text: &str, lines: Option<usize>) -> String {
+    let Some(lines) = lines else { return text.to_owned() };
+    let all: Vec<&str> = text.split_inclusive('\n').collect();
+    all[all.len().saturating_sub(lines)..].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_has_whole_lines_and_no_more_than_there_are() {
+        assert_eq!(tail("a\nb\nc", Some(2)), "b\nc");
+        assert_eq!(tail("a\nb\n", Some(9)), "a\nb\n");
+        assert_eq!(tail("a\nb\n", Some(0)), "");
+        assert_eq!(tail("a\nb\n", None), "a\nb\n");
+    }
+}

@@ -1,0 +1,83 @@
+//! `mozart run FILE`: a job file to its end.
+
+mod dry;
+mod driving;
+
+use std::path::PathBuf;
+
+use clap_complete::engine::ArgValueCandidates;
+
+pub use self::driving::{Drive, drive};
+use super::{
+    choices::FormArgument,
+    exit::Exit,
+    loading::{self, FileArguments},
+    printer::Printer,
+};
+use crate::{
+    engine::{ranges::Ranges, rerun::Selection},
+    local::verb::{Changed, Verb},
+};
+
+/// Arguments of `mozart run`.
+#[derive(Debug, clap::Args)]
+#[command(before_help = "  mozart run job.yaml                run it; after an interruption the same goes on\n  \
+                         mozart run job.yaml --dry-run      the plan and every prompt, nothing runs\n  \
+                         mozart run job.yaml --limit 2      two batches, then suspend\n  \
+                         mozart run job.yaml --rerun        what the last run left undone, once more")]
+pub struct Args {
+    #[command(flatten)]
+    file: FileArguments,
+    /// Show the plan and the prompts; run nothing
+    #[arg(long, conflicts_with_all = ["limit", "rerun", "continue_", "restart"])]
+    dry_run: bool,
+    /// Only these batches, such as 3,7-9
+    #[arg(long, value_name = "LIST", conflicts_with = "rerun")]
+    batches: Option<Ranges>,
+    /// Another run of what the last one left: Unfinished, Failed, All, or batches such as 3,7-9
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, default_missing_value = "Unfinished", require_equals = true)]
+    rerun: Option<Selection>,
+    /// The file has changed: the rest with the new text, what is done stays
+    #[arg(long = "continue", conflicts_with = "restart")]
+    continue_: bool,
+    /// The file has changed: begin again, a new run of everything
+    #[arg(long, conflicts_with = "rerun")]
+    restart: bool,
+    #[command(flatten)]
+    pace: PaceArguments,
+    #[command(flatten)]
+    form: FormArgument,
+}
+
+/// How a run is driven from here, whatever began it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct PaceArguments {
+    /// A trial: suspend after so many batches
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: Option<u32>,
+    /// How many batches run at once, instead of what the file says
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub parallelism: Option<u32>,
+    /// Exit with 75 instead of waiting for a limit
+    #[arg(long)]
+    pub no_wait: bool,
+    /// Keep the machine from sleeping; by default on a terminal
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
+    pub keep_awake: Option<bool>,
+}
+
+/// Loads the file and runs it, or shows what it would do.
+pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
+    let Args { file, dry_run, batches, rerun, continue_, restart, pace, form } = args;
+    let loaded = loading::load(&file, pace.parallelism, printer)?;
+    if dry_run {
+        return dry::show(&loaded, batches.as_ref(), form.form, printer);
+    }
+    let changed = match (continue_, restart) {
+        (true, _) => Changed::Continue,
+        (_, true) => Changed::Restart,
+        (false, false) => Changed::Refuse,
+    };
+    let verb = Verb::Run { rerun, batches, changed };
+    drive(Drive { loaded, verb, pace, form: form.form }, printer)
+}

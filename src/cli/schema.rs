@@ -1,0 +1,13 @@
+//! `mozart schema`: the JSON Schema of the job file.
+
+use super::{exit::Exit, printer::Printer};
+
+/// Arguments of `mozart schema`.
+#[derive(Debug, clap::Args)]
+#[command(before_help = "  mozart schema > mozart.schema.json     for editors: # yaml-language-server: $schema=…\n  \
+                         mozart schema --plain                 of the plain form, in snake_case")]
+pub struct Args {
+    /// Of the plain job file instead of the manifest
+    #[arg(long)]
+    plain: bool,
+}

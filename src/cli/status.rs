@@ -1,0 +1,104 @@
+//! `mozart status`: where a run stands.
+
+use jiff::{Timestamp, tz::TimeZone};
+use serde::Serialize;
+
+use super::{
+    choices::{Form, FormArgument, JobArgument},
+    exit::Exit,
+    format,
+    printer::Printer,
+    progress::used,
+    reading::{Found, Holder, Reading},
+    summary::{self, FailureGroup},
+    terminal::{Look, Tone},
+};
+use crate::store::record::{BatchRecord, BatchState, JobRecord, RunRecord, RunState};
+
+/// Arguments of `mozart status`.
+#[derive(Debug, clap::Args)]
+#[command(before_help = "  mozart status                 the run that was last used here\n  \
+                         mozart status review          the last run of a job\n  \
+                         mozart status review/3 -o json")]
+pub struct Args {
+    #[command(flatten)]
+    job: JobArgument,
+    #[command(flatten)]
+    form: FormArgument,
+}
+
+/// What is known of a run.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    run: RunRecord,
+    job: JobRecord,
+    /// Which process drives it, if one does.
+    held_by: Option<Holder>,
+    failures: Vec<FailureGroup>,
+    /// Batches that run, or wait for another try.
+    open: Vec<BatchRecord>,
+}
+
+/// Shows the run; where it failed, why, and what to type next.
+pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
+    let reading = Reading::open()?;
+    let found = reading.find(args.job.job.as_deref())?;
+    let batches = reading.unfinished(&found)?;
+    let failures = summary::failures(&batches);
+    let held_by = reading.holder(&found)?;
+    let Found { job, run } = found;
+    let open = batches.into_iter().filter(|batch| batch.state != BatchState::Failed).collect();
+    let status = Status { run, job, held_by, failures, open };
+    match args.form.form {
+        Form::Json => printer.json(&status)?,
+        Form::Text => {
+            let lines = text(&status, &printer.out, Timestamp::now(), &TimeZone::system());
+            printer.line(lines.join("\n"))?;
+            for step in summary::next_steps(&status.run) {
+                printer.hint(step);
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn text(status: &Status, look: &Look, now: Timestamp, zone: &TimeZone) -> Vec<String> {
+    let Status { run, job, held_by, failures, open } = status;
+    let (word, tone) = summary::state(run.state);
+    let driven = match (held_by, run.state) {
+        (Some(holder), _) => format!("  {}", holder.words()),
+        (None, RunState::Running | RunState::Stopping | RunState::Pending) => {
+            "  interrupted: no process drives it, mozart resume goes on".to_owned()
+        }
+        (None, _) => String::new(),
+    };
+    let mut lines = vec![format!(
+        "{}  {}{driven}",
+        look.paint(Tone::Strong, &run.id),
+        look.paint(tone, word)
+    )];
+    let mut field = |name: &str, value: String| {
+        lines.push(format!("  {} {value}", look.paint(Tone::Quiet, format!("{name:<9}"))));
+    };
+    field("batches", summary::counts(run));
+    if let Some(message) = &run.message {
+        field("why", message.clone());
+    }
+    let mut took = vec![summary::took(run, now)];
+    took.extend(used(&run.usage));
+    field("took", took.join(look.symbol(" · ", ", ")));
+    field("started", format::local(run.started, zone));
+    field("job file", job.file.display().to_string());
+    for batch in open {
+        let what = match (batch.state, batch.until) {
+            (BatchState::Running, _) => format!("runs, attempt {}", batch.attempts),
+            (_, Some(until)) => format!("again at {}", format::until(until, now, zone)),
+            (_, None) => "to be tried again".to_owned(),
+        };
+        let reason = batch.reason.as_deref().map(|reason| format!(", after {reason}")).unwrap_or_default();
+        lines.push(format!("  batch {} {what}{reason}", batch.batch));
+    }
+    lines.extend(summary::failure_lines(failures, look).into_iter().map(|line| format!("  {line}")));
+    lines
+}
