@@ -4,6 +4,7 @@ pub mod answers;
 pub mod error;
 mod files;
 mod fold;
+pub mod gates;
 pub mod home;
 mod json;
 pub mod record;
