@@ -113,7 +113,7 @@ impl Changes {
     fn attempt_ended(&mut self, key: AttemptKey, outcome: &Outcome) {
         let batch = self.batch(key.batch, BatchState::Waiting);
         batch.attempts = batch.attempts.max(key.ordinal);
-        batch.started = Some(batch.started.map_or(outcome.started, |known| known.min(outcome.started)));
+        batch.started.get_or_insert(outcome.started);
         batch.ended = Some(outcome.ended);
         batch.usage += outcome.usage;
         let failure = outcome.failure.as_ref();

@@ -58,6 +58,11 @@ impl Home {
         self.0.join("jobs")
     }
 
+    /// The state files that job files name themselves.
+    pub fn elsewhere(&self) -> PathBuf {
+        self.0.join("elsewhere.json")
+    }
+
     /// The gates of credentials.
     pub fn gates(&self) -> PathBuf {
         self.0.join("gates")

@@ -1,6 +1,7 @@
 //! Where state is kept: the ledger, which must not be lost, and history, which tells the story.
 
 pub mod answers;
+pub mod elsewhere;
 pub mod error;
 mod files;
 mod fold;
@@ -10,7 +11,7 @@ mod json;
 pub mod record;
 mod sqlite;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::Path;
 
@@ -20,6 +21,7 @@ use uuid::Uuid;
 use self::{
     error::{OpenError, Trouble},
     home::Home,
+    record::{AttemptRecord, BatchRecord, BatchState, JobRecord, NotificationRecord},
 };
 pub use self::{json::Json, sqlite::Sqlite};
 use crate::{
@@ -29,7 +31,7 @@ use crate::{
         ledger::{self, Ledger},
     },
     job::{
-        identity::{JobName, RunId},
+        identity::{BatchNum, JobName, RunId},
         model::{StateBackend, StateKind},
     },
 };
@@ -49,11 +51,34 @@ impl Local {
     /// # Errors
     /// It is damaged, not Mozart's, of a newer Mozart, or cannot be written; nothing was changed then.
     pub async fn open(home: &Home, backend: &StateBackend) -> Result<Self, OpenError> {
-        match (backend.kind, &backend.path) {
-            (StateKind::Sqlite, None) => Sqlite::open(&home.database()).await.map(Self::Sqlite),
-            (StateKind::Sqlite, Some(path)) => Sqlite::open(path).await.map(Self::Sqlite),
-            (StateKind::Json, None) => Json::in_folder(home.jobs()).map(Self::Json),
-            (StateKind::Json, Some(path)) => Json::in_file(path.clone()).map(Self::Json),
+        let store = match (backend.kind, &backend.path) {
+            (StateKind::Sqlite, None) => Self::Sqlite(Sqlite::open(&home.database()).await?),
+            (StateKind::Sqlite, Some(path)) => Self::Sqlite(Sqlite::open(path).await?),
+            (StateKind::Json, None) => Self::Json(Json::in_folder(home.jobs())?),
+            (StateKind::Json, Some(path)) => Self::Json(Json::in_file(path.clone())?),
+        };
+        if let Some(path) = &backend.path {
+            elsewhere::note(home, backend.kind, path)?;
+        }
+        Ok(store)
+    }
+
+    /// Opens what [`Local::open`] would, to read only; `None` when it is not there.
+    ///
+    /// # Errors
+    /// As [`Local::open`].
+    pub async fn open_to_read(home: &Home, backend: &StateBackend) -> Result<Option<Self>, OpenError> {
+        let path = backend.path.clone();
+        match backend.kind {
+            StateKind::Sqlite => {
+                let path = path.unwrap_or_else(|| home.database());
+                Ok(Sqlite::open_to_read(&path).await?.map(Self::Sqlite))
+            }
+            StateKind::Json if !path.clone().unwrap_or_else(|| home.jobs()).exists() => Ok(None),
+            StateKind::Json => {
+                let store = path.map_or_else(|| Json::in_folder(home.jobs()), Json::in_file)?;
+                Ok(Some(Self::Json(store)))
+            }
         }
     }
 
@@ -118,6 +143,67 @@ impl Local {
         match self {
             Self::Sqlite(store) => store.plan_text(run).await,
             Self::Json(store) => store.plan_text(run).await,
+        }
+    }
+}
+
+/// What history asks. Records of one run come in the order of their numbers.
+impl Local {
+    /// Every job.
+    ///
+    /// # Errors
+    /// It could not be read; so it is with all that follow.
+    pub async fn jobs(&self) -> Result<Vec<JobRecord>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.jobs().await,
+            Self::Json(store) => store.jobs().await,
+        }
+    }
+
+    /// The ledgers of every run of a job, the last one first.
+    pub async fn runs(&self, job: Uuid) -> Result<Vec<Ledger>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.runs(job).await,
+            Self::Json(store) => store.runs(job).await,
+        }
+    }
+
+    /// At most `limit` batches with a number above `after`; of one state, or of all that were started.
+    pub async fn batches(
+        &self,
+        run: &RunId,
+        state: Option<BatchState>,
+        after: BatchNum,
+        limit: u32,
+    ) -> Result<Vec<BatchRecord>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.batches(run, state, after, limit).await,
+            Self::Json(store) => {
+                let all = store.changes(run).await?.batches.into_values();
+                let wanted = |batch: &BatchRecord| {
+                    batch.batch > after && state.is_none_or(|state| batch.state == state)
+                };
+                Ok(all.filter(wanted).take(limit as usize).collect())
+            }
+        }
+    }
+
+    /// The attempts at a batch.
+    pub async fn attempts(&self, run: &RunId, batch: BatchNum) -> Result<Vec<AttemptRecord>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.attempts(run, batch).await,
+            Self::Json(store) => {
+                let all = store.changes(run).await?.attempts.into_values();
+                Ok(all.filter(|attempt| attempt.batch == batch).collect())
+            }
+        }
+    }
+
+    /// What people were told of a run.
+    pub async fn notifications(&self, run: &RunId) -> Result<Vec<NotificationRecord>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.notifications(run).await,
+            Self::Json(store) => Ok(store.changes(run).await?.notifications.into_values().collect()),
         }
     }
 }

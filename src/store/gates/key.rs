@@ -53,7 +53,8 @@ pub fn gate_key(home: &Home, credential: Credential<'_>, family: &str) -> Result
         hash.update(part.as_bytes());
     }
     let digest = hash.finalize().into_bytes();
-    Ok(digest[..16].iter().map(|byte| format!("{byte:02x}")).collect())
+    let half: [u8; 16] = digest[..16].try_into().expect("SHA-256 has 32 bytes");
+    Ok(format!("{:032x}", u128::from_be_bytes(half)))
 }
 
 /// 32 random bytes, made once.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use sqlx::{Connection as _, Row as _};
 use uuid::Uuid;
 
-use super::Sqlite;
+use super::{Query, Sqlite};
 use crate::{
     driver::ports::StoreError,
     engine::ledger::Ledger,
@@ -95,5 +95,3 @@ impl Sqlite {
         text.map_err(|error| self.failed("read", error))
     }
 }
-
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;

@@ -4,6 +4,7 @@
 
 mod jobs;
 mod open;
+mod query;
 mod save;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,8 @@ use tokio::sync::Mutex;
 
 use super::error::Trouble;
 use crate::driver::ports::StoreError;
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
 /// An open state file.
 #[derive(Debug)]

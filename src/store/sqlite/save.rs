@@ -24,18 +24,23 @@ impl Store for Sqlite {
         let mut writer = self.connection.lock().await;
         writer.clean().await;
         writer.unfinished = true;
-        let saved = sqlx::query(SAVE)
-            .bind(ledger.run.job.to_string())
-            .bind(i64::from(ledger.run.run))
+        // Plain `?`, in the order of the text: sqlx binds numbered parameters wrongly where a statement skips numbers.
+        let (job, run) = (ledger.run.job.to_string(), i64::from(ledger.run.run));
+        let mut query = sqlx::query(SAVE)
             .bind(ledger.seq.cast_signed())
             .bind(ledger.ended.map(|ended| ended.to_string()))
             .bind(to_json(ledger))
-            .bind(to_json(&changes.batches.into_values().collect::<Vec<_>>()))
-            .bind(to_json(&changes.attempts.into_values().collect::<Vec<_>>()))
-            .bind(to_json(&changes.notifications.into_values().collect::<Vec<_>>()))
-            .bind(to_json(&changes.settled))
-            .fetch_all(&mut writer.connection)
-            .await;
+            .bind(job.clone())
+            .bind(run);
+        for rows in [
+            to_json(&changes.batches.into_values().collect::<Vec<_>>()),
+            to_json(&changes.attempts.into_values().collect::<Vec<_>>()),
+            to_json(&changes.notifications.into_values().collect::<Vec<_>>()),
+            to_json(&changes.settled),
+        ] {
+            query = query.bind(rows).bind(job.clone()).bind(run);
+        }
+        let saved = query.fetch_all(&mut writer.connection).await;
         match saved {
             Ok(rows) => {
                 writer.unfinished = false;

@@ -1,6 +1,6 @@
 BEGIN IMMEDIATE;
 
-UPDATE job_runs SET seq = ?3, ended = ?4, ledger = ?5 WHERE job = ?1 AND run = ?2 RETURNING id;
+UPDATE job_runs SET seq = ?, ended = ?, ledger = ? WHERE job = ? AND run = ? RETURNING id;
 
 INSERT INTO batches
     SELECT r.id, value ->> 'batch', value ->> 'state', value ->> 'attempts',
@@ -9,8 +9,8 @@ INSERT INTO batches
            value ->> '$.usage.inputTokens', value ->> '$.usage.outputTokens',
            value ->> '$.usage.cacheReadTokens', value ->> '$.usage.cacheWriteTokens',
            value ->> '$.usage.costMicroUsd', value ->> '$.usage.partial'
-    FROM job_runs r CROSS JOIN json_each(?6)
-    WHERE r.job = ?1 AND r.run = ?2
+    FROM job_runs r CROSS JOIN json_each(?)
+    WHERE r.job = ? AND r.run = ?
 ON CONFLICT (run_id, batch) DO UPDATE SET
     state = excluded.state,
     attempts = max(attempts, excluded.attempts),
@@ -36,8 +36,8 @@ INSERT INTO attempts
            value ->> '$.usage.inputTokens', value ->> '$.usage.outputTokens',
            value ->> '$.usage.cacheReadTokens', value ->> '$.usage.cacheWriteTokens',
            value ->> '$.usage.costMicroUsd', value ->> '$.usage.partial'
-    FROM job_runs r CROSS JOIN json_each(?7)
-    WHERE r.job = ?1 AND r.run = ?2
+    FROM job_runs r CROSS JOIN json_each(?)
+    WHERE r.job = ? AND r.run = ?
 ON CONFLICT (run_id, batch, ordinal) DO UPDATE SET
     state = excluded.state, started = excluded.started, ended = excluded.ended,
     exit_code = excluded.exit_code, class = excluded.class, reason = excluded.reason,
@@ -51,11 +51,11 @@ INSERT INTO notifications
     SELECT r.id, value ->> 'id', value ->> 'occasion', value ->> 'queued',
            value ->> 'batch', value ->> 'ordinal', value ->> 'text',
            value ->> 'state', value ->> 'settled'
-    FROM job_runs r CROSS JOIN json_each(?8)
-    WHERE r.job = ?1 AND r.run = ?2;
+    FROM job_runs r CROSS JOIN json_each(?)
+    WHERE r.job = ? AND r.run = ?;
 
 UPDATE notifications SET state = change.value ->> 1, settled = change.value ->> 2
-    FROM job_runs r CROSS JOIN json_each(?9) AS change
-    WHERE r.job = ?1 AND r.run = ?2 AND run_id = r.id AND notifications.id = change.value ->> 0;
+    FROM job_runs r CROSS JOIN json_each(?) AS change
+    WHERE r.job = ? AND r.run = ? AND run_id = r.id AND notifications.id = change.value ->> 0;
 
 COMMIT;

@@ -111,7 +111,7 @@ async fn a_folder_that_cannot_be_written_is_told() {
     let blocked = fixture.path().join("file");
     fs::write(&blocked, "").unwrap();
     for kind in KINDS {
-        let refused = refusal(&fixture, kind, &blocked.join("below")).await;
+        let refused = refusal(&fixture, kind, &blocked.join("below").join("state")).await;
         assert!(refused.starts_with("cannot open the state in <folder>/file"), "{kind:?}: {refused}");
     }
 }

@@ -57,6 +57,7 @@ CREATE TABLE batches (
 -- Succeeded batches are nearly all of them and found by the primary key; only the others need a way of their own.
 CREATE INDEX batches_unfinished ON batches (run_id, state, batch) WHERE state <> 'succeeded';
 
+-- Its prompt, output and validations stay in its directory, whole: see docs/decisions/state.md.
 CREATE TABLE attempts (
     run_id              INTEGER NOT NULL REFERENCES job_runs (id) ON DELETE CASCADE,
     batch               INTEGER NOT NULL,
@@ -79,19 +80,6 @@ CREATE TABLE attempts (
     usage_partial       INTEGER NOT NULL,
     PRIMARY KEY (run_id, batch, ordinal)
 ) WITHOUT ROWID;
-
--- Copies of what an attempt's directory holds, for when it is gone. Apart from `attempts`, whose rows stay small.
-CREATE TABLE attempt_texts (
-    run_id       INTEGER NOT NULL,
-    batch        INTEGER NOT NULL,
-    ordinal      INTEGER NOT NULL,
-    prompt       TEXT,
-    stdout       TEXT,
-    stderr       TEXT,
-    validations  TEXT,
-    PRIMARY KEY (run_id, batch, ordinal),
-    FOREIGN KEY (run_id, batch, ordinal) REFERENCES attempts (run_id, batch, ordinal) ON DELETE CASCADE
-);
 
 CREATE TABLE notifications (
     run_id    INTEGER NOT NULL REFERENCES job_runs (id) ON DELETE CASCADE,

@@ -1,0 +1,115 @@
+//! Reading history. Every query follows an index; records come as JSON in the very form that they were written in.
+
+use serde::de::DeserializeOwned;
+use sqlx::Row as _;
+use uuid::Uuid;
+
+use super::{Query, Sqlite};
+use crate::{
+    driver::ports::StoreError,
+    engine::ledger::Ledger,
+    job::identity::{BatchNum, RunId},
+    store::{
+        ledger_of,
+        record::{AttemptRecord, BatchRecord, BatchState, JobRecord, NotificationRecord},
+    },
+};
+
+/// A batch as [`BatchRecord`] is read; `$condition` narrows the batches of run `?1` of job `?2` after batch `?3`.
+macro_rules! batches_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT json_object('batch', batch, 'state', state, 'attempts', attempts, 'started', started,
+                 'ended', b.ended, 'until', until, 'class', class, 'reason', reason, 'message', message,
+                 'usage', json_object('inputTokens', input_tokens, 'outputTokens', output_tokens,
+                     'cacheReadTokens', cache_read_tokens, 'cacheWriteTokens', cache_write_tokens,
+                     'costMicroUsd', cost_micro_usd, 'partial', json(iif(usage_partial, 'true', 'false'))))
+             FROM batches b
+             WHERE run_id = (SELECT id FROM job_runs WHERE job = ?2 AND run = ?1) AND batch > ?3",
+            $condition,
+            " ORDER BY batch LIMIT ?4"
+        )
+    };
+}
+
+impl Sqlite {
+    /// Every job, the one used last first.
+    pub async fn jobs(&self) -> Result<Vec<JobRecord>, StoreError> {
+        self.records(sqlx::query(
+            "SELECT json_object('uid', uid, 'name', name, 'file', file, 'created', created, 'used', used,
+                 'usedIn', used_in) FROM jobs ORDER BY used_order DESC",
+        ))
+        .await
+    }
+
+    /// The ledgers of every run of a job, the last one first.
+    pub async fn runs(&self, job: Uuid) -> Result<Vec<Ledger>, StoreError> {
+        let query = sqlx::query("SELECT ledger FROM job_runs WHERE job = ? ORDER BY run DESC");
+        let texts = self.texts(query.bind(job.to_string())).await?;
+        texts.iter().map(|text| ledger_of(text.as_bytes(), self.path())).collect()
+    }
+
+    /// At most `limit` batches with a number above `after`, by number; of one state, or of all.
+    pub async fn batches(
+        &self,
+        run: &RunId,
+        state: Option<BatchState>,
+        after: BatchNum,
+        limit: u32,
+    ) -> Result<Vec<BatchRecord>, StoreError> {
+        // Written out, so that SQLite can tell that the partial index serves.
+        let query = sqlx::query(match state {
+            None => batches_where!(""),
+            Some(BatchState::Running) => batches_where!(" AND state = 'running' AND state <> 'succeeded'"),
+            Some(BatchState::Waiting) => batches_where!(" AND state = 'waiting' AND state <> 'succeeded'"),
+            Some(BatchState::Failed) => batches_where!(" AND state = 'failed' AND state <> 'succeeded'"),
+            Some(BatchState::Succeeded) => batches_where!(" AND state = 'succeeded'"),
+        });
+        self.records(of_run(query, run).bind(i64::from(after.0)).bind(i64::from(limit))).await
+    }
+
+    /// The attempts at a batch, by ordinal.
+    pub async fn attempts(&self, run: &RunId, batch: BatchNum) -> Result<Vec<AttemptRecord>, StoreError> {
+        let query = sqlx::query(
+            "SELECT json_object('batch', batch, 'ordinal', ordinal, 'state', state, 'started', started,
+                 'ended', ended, 'exitCode', exit_code, 'class', class, 'reason', reason, 'message', message,
+                 'accepted', CASE accepted WHEN 1 THEN json('true') WHEN 0 THEN json('false') END,
+                 'session', session, 'warnings', json(warnings),
+                 'usage', json_object('inputTokens', input_tokens, 'outputTokens', output_tokens,
+                     'cacheReadTokens', cache_read_tokens, 'cacheWriteTokens', cache_write_tokens,
+                     'costMicroUsd', cost_micro_usd, 'partial', json(iif(usage_partial, 'true', 'false'))))
+             FROM attempts
+             WHERE run_id = (SELECT id FROM job_runs WHERE job = ?2 AND run = ?1) AND batch = ?3
+             ORDER BY ordinal",
+        );
+        self.records(of_run(query, run).bind(i64::from(batch.0))).await
+    }
+
+    /// What people were told of a run, by number.
+    pub async fn notifications(&self, run: &RunId) -> Result<Vec<NotificationRecord>, StoreError> {
+        let query = sqlx::query(
+            "SELECT json_object('id', id, 'occasion', occasion, 'queued', queued, 'batch', batch,
+                 'ordinal', ordinal, 'text', text, 'state', state, 'settled', settled)
+             FROM notifications
+             WHERE run_id = (SELECT id FROM job_runs WHERE job = ?2 AND run = ?1)
+             ORDER BY notifications.id",
+        );
+        self.records(of_run(query, run)).await
+    }
+
+    async fn records<T: DeserializeOwned>(&self, query: Query<'_>) -> Result<Vec<T>, StoreError> {
+        let texts = self.texts(query).await?;
+        texts.iter().map(|text| serde_json::from_str(text).map_err(|error| self.damaged(error))).collect()
+    }
+
+    async fn texts(&self, query: Query<'_>) -> Result<Vec<String>, StoreError> {
+        let mut writer = self.connection.lock().await;
+        let rows = query.fetch_all(writer.clean().await).await;
+        let texts = rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());
+        texts.map_err(|error| self.failed("read", error))
+    }
+}
+
+fn of_run<'q>(query: Query<'q>, run: &RunId) -> Query<'q> {
+    query.bind(i64::from(run.run)).bind(run.job.to_string())
+}
