@@ -6,6 +6,7 @@ mod architecture;
 mod cli;
 #[cfg(target_os = "linux")]
 mod desktop;
+mod documents;
 #[cfg(target_os = "linux")]
 mod kill;
 mod launch;
