@@ -7,7 +7,9 @@ mod cli;
 #[cfg(target_os = "linux")]
 mod desktop;
 mod documents;
+mod examples;
 #[cfg(target_os = "linux")]
 mod kill;
 mod launch;
+mod reference;
 mod support;

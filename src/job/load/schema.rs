@@ -118,16 +118,19 @@ fn drop_null(schema: &mut Value) {
     }
 }
 
-/// `totalItems` as `total_items`, `perRunUSD` as `per_run_usd`.
+/// `totalItems` as `total_items`, `perRunUSD` as `per_run_usd`, `maxFailedInARow` as `max_failed_in_a_row`.
 pub fn snake(camel: &str) -> String {
     let mut out = String::with_capacity(camel.len() + 4);
-    let mut lower_before = false;
-    for character in camel.chars() {
-        if character.is_ascii_uppercase() && lower_before {
+    let mut before = None;
+    let mut characters = camel.chars().peekable();
+    while let Some(character) = characters.next() {
+        let ends_a_word = before.is_some_and(|before: char| !before.is_ascii_uppercase());
+        let begins_a_word = before.is_some() && characters.peek().is_some_and(char::is_ascii_lowercase);
+        if character.is_ascii_uppercase() && (ends_a_word || begins_a_word) {
             out.push('_');
         }
-        lower_before = character.is_ascii_lowercase() || character.is_ascii_digit();
         out.push(character.to_ascii_lowercase());
+        before = Some(character);
     }
     out
 }

@@ -38,3 +38,16 @@ fn the_original_plans_example_makes_56_prompts() {
     assert_eq!(job.workspace.path, path.parent().unwrap().join("workspace"));
     assert_eq!(warnings.len(), 1, "{warnings}");
 }
+
+#[test]
+fn a_plain_name_is_the_manifests_with_every_word_apart() {
+    for (manifest, plain) in [
+        ("size", "size"),
+        ("totalItems", "total_items"),
+        ("perRunUSD", "per_run_usd"),
+        ("maxFailedInARow", "max_failed_in_a_row"),
+        ("apiKeyEnv", "api_key_env"),
+    ] {
+        assert_eq!(super::schema::snake(manifest), plain);
+    }
+}
