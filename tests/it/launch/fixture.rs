@@ -219,3 +219,28 @@ fn job(workspace: &Path, command: Vec<String>) -> Job {
         left: Vec::new(),
     }
 }
+
+/// Waits until a file is there.
+pub async fn appears(path: &Path) {
+    while !path.exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// How many processes carry the mark of a run.
+#[cfg(target_os = "linux")]
+pub fn marked(run: &RunId) -> usize {
+    let mark = format!("MOZART_ATTEMPT={}/r{}/", run.job, run.run);
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let environments = processes.filter_map(|process| fs::read(process.path().join("environ")).ok());
+    environments.filter(|environment| String::from_utf8_lossy(environment).contains(&mark)).count()
+}
+
+/// `kill -9` of the keeper that started an attempt.
+#[cfg(target_os = "linux")]
+pub fn kill_keeper(attempt: &Path) {
+    let record: serde_json::Value =
+        serde_json::from_slice(&fs::read(attempt.join("process.json")).unwrap()).unwrap();
+    let keeper = i32::try_from(record["keeper"]["pid"].as_i64().unwrap()).unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(keeper), nix::sys::signal::Signal::SIGKILL).unwrap();
+}
