@@ -10,7 +10,7 @@ use crate::{
     engine::{
         apply::{IllegalEvent, apply},
         event::{Event, EventKind},
-        ledger::Ledger,
+        ledger::{Ledger, RunPhase},
         policy::Policy,
         project::Action,
         step::{Save, Step, StepError, step},
@@ -67,7 +67,40 @@ impl RunState {
         if !self.ledger.is_suspended() {
             return Ok(());
         }
-        let event = Event { at: now, kind: EventKind::Resumed };
+        self.record(EventKind::Resumed, now)
+    }
+
+    /// Lets what is left of the run follow another plan, of `of_total` batches.
+    ///
+    /// # Errors
+    /// When the run is over, or the plan has fewer batches than before.
+    pub fn replan(&mut self, plan_hash: String, of_total: u32, now: Timestamp) -> Result<(), IllegalEvent> {
+        self.record(EventKind::Replanned { plan_hash, of_total }, now)
+    }
+
+    /// Ends a run of which nothing runs, as `Stopped`. Does nothing to one that is over.
+    ///
+    /// # Errors
+    /// Never for a ledger that [`crate::engine`] made.
+    pub fn stop(&mut self, message: &str, now: Timestamp) -> Result<(), IllegalEvent> {
+        let (reason, message) = ("Stopped".to_owned(), message.to_owned());
+        if self.ledger.phase == RunPhase::Pending {
+            self.record(EventKind::RunStarted, now)?;
+        }
+        if matches!(self.ledger.phase, RunPhase::Running | RunPhase::Suspended { .. }) {
+            let (reason, message) = (reason.clone(), message.clone());
+            self.record(EventKind::Stopping { reason, message, now: true }, now)?;
+        }
+        if self.ledger.is_over() {
+            return Ok(());
+        }
+        let complete = self.ledger.succeeded.len() == self.ledger.selected.len();
+        let (reason, message) = ((!complete).then_some(reason), (!complete).then_some(message));
+        self.record(EventKind::RunEnded { complete, reason, message }, now)
+    }
+
+    fn record(&mut self, kind: EventKind, at: Timestamp) -> Result<(), IllegalEvent> {
+        let event = Event { at, kind };
         apply(&mut self.ledger, &event)?;
         self.journal.push(event);
         Ok(())
@@ -84,7 +117,7 @@ impl RunState {
     }
 
     /// The ledger to store next, and the journal that goes with it.
-    pub(super) fn snapshot(&mut self) -> (Ledger, Vec<Event>) {
+    pub fn snapshot(&mut self) -> (Ledger, Vec<Event>) {
         let mut ledger = self.ledger.clone();
         ledger.seq = self.saved.seq + 1;
         (ledger, std::mem::take(&mut self.journal))

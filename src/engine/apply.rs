@@ -65,6 +65,7 @@ fn objection(ledger: &Ledger, event: &EventKind) -> Option<&'static str> {
         E::RunStarted => matches!(ledger.phase, P::Pending),
         E::Claimed { .. } => matches!(ledger.phase, P::Running),
         E::Resumed => matches!(ledger.phase, P::Suspended { .. }),
+        E::Replanned { .. } => matches!(ledger.phase, P::Running | P::Suspended { .. }),
         E::Suspended { terminate: more, .. } => match &ledger.phase {
             P::Suspended { terminate, .. } => *more && !terminate,
             phase => matches!(phase, P::Running),
@@ -111,6 +112,7 @@ fn objection(ledger: &Ledger, event: &EventKind) -> Option<&'static str> {
         E::NoticeQueued { notice } => notice.id == ledger.last_notice + 1,
         E::NoticeSettled { id, .. } => ledger.outbox.iter().any(|notice| notice.id == *id),
         E::GateClosed { .. } => !ledger.limited,
+        E::Replanned { of_total, .. } => *of_total >= ledger.of_total,
         E::GateOpened => ledger.limited,
         E::RunStarted | E::Suspended { .. } | E::Resumed | E::Stopping { .. } | E::NoticeJoined { .. } => {
             true
@@ -177,6 +179,13 @@ fn fold(ledger: &mut Ledger, at: Timestamp, event: &EventKind) {
             ledger.phase = RunPhase::Suspended { reason, message, since, terminate: *terminate };
         }
         EventKind::Resumed => resume(ledger, at),
+        EventKind::Replanned { plan_hash, of_total } => {
+            if ledger.selected == Ranges::span(1, ledger.of_total) {
+                ledger.selected = Ranges::span(1, *of_total);
+            }
+            ledger.plan_hash.clone_from(plan_hash);
+            ledger.of_total = *of_total;
+        }
         EventKind::Stopping { reason, message, now } => {
             ledger.phase = RunPhase::Stopping { reason: reason.clone(), message: message.clone(), now: *now };
         }

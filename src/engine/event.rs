@@ -87,6 +87,13 @@ pub enum EventKind {
     },
     /// The gate was seen open again.
     GateOpened,
+    /// What is left of the run follows another plan, in which a batch's number means the same items.
+    Replanned {
+        /// The plan.
+        plan_hash: String,
+        /// How many batches the job has now: not fewer than before. A run of all takes the further ones too.
+        of_total: u32,
+    },
     /// Nothing new starts until `Resumed`.
     Suspended {
         /// Closed word.
@@ -151,6 +158,7 @@ impl EventKind {
     pub fn word(&self) -> &'static str {
         match self {
             Self::RunStarted => "RunStarted",
+            Self::Replanned { .. } => "Replanned",
             Self::Claimed { .. } => "Claimed",
             Self::AttemptStarted { .. } => "AttemptStarted",
             Self::AttemptEnded { .. } => "AttemptEnded",

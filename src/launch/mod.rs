@@ -68,6 +68,12 @@ pub enum OpenError {
     },
 }
 
+/// Ends every process that attempts of `run` have left, and waits until they are gone. For a run that is taken up no more.
+pub async fn end_processes_of(run: &RunId) {
+    let run = format!("{}/r{}/", run.job, run.run);
+    shared::end_marked(|mark| mark.starts_with(&run)).await;
+}
+
 impl<O: Outputs + 'static, T: Texts> LocalLauncher<O, T> {
     /// Takes up the run. `window` are the attempts that the ledger says may have been started and are not finished:
     /// what still runs of them is adopted, what has ended is judged, and processes of this run that belong to none of

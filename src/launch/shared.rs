@@ -132,7 +132,8 @@ impl<O, T> Shared<O, T> {
     }
 }
 
-async fn end_marked(ours: impl Fn(&str) -> bool) {
+/// Ends every process whose `MOZART_ATTEMPT` is one of `ours`, and waits until they are gone.
+pub async fn end_marked(ours: impl Fn(&str) -> bool) {
     for _ in 0..STRAY_LOOKS {
         let strays = process::marked(&ours);
         if strays.is_empty() {

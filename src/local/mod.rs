@@ -1,7 +1,13 @@
 //! A run on this machine: everything around the driver.
 
+pub mod answers;
 pub mod awake;
 pub mod clock;
 pub mod control;
+pub mod credential;
 pub mod lock;
+pub mod plan;
+pub mod run;
+pub mod stop;
+pub mod verb;
 pub mod wishes;

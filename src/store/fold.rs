@@ -77,6 +77,7 @@ impl Changes {
             }
             // The ledger, which is saved with them, says these.
             EventKind::RunStarted
+            | EventKind::Replanned { .. }
             | EventKind::Claimed { .. }
             | EventKind::GateClosed { .. }
             | EventKind::GateOpened

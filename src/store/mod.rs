@@ -135,7 +135,18 @@ impl Local {
         }
     }
 
-    /// The plan that a run follows, as it was given to [`Local::begin_run`].
+    /// Keeps the text of a plan that `run` is about to follow from here on.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub async fn keep_plan(&self, run: &RunId, hash: &str, text: &str) -> Result<(), StoreError> {
+        match self {
+            Self::Sqlite(store) => store.keep_plan(run, hash, text).await,
+            Self::Json(store) => store.keep_plan(run, text).await,
+        }
+    }
+
+    /// The plan that a run follows, as it was given to [`Local::begin_run`] or [`Local::keep_plan`].
     ///
     /// # Errors
     /// It could not be read.

@@ -55,6 +55,7 @@ pub fn line(event: &Event, now: Timestamp, zone: &TimeZone) -> Option<Line> {
         EventKind::GateOpened => kept(Tone::Plain, "batches start again".to_owned()),
         EventKind::Suspended { message, .. } => kept(Tone::Warning, format!("suspended: {message}")),
         EventKind::Resumed => kept(Tone::Plain, "goes on".to_owned()),
+        EventKind::Replanned { .. } => kept(Tone::Plain, "the rest follows the changed job file".to_owned()),
         EventKind::Stopping { message, now: at_once, .. } => {
             let how = if *at_once { "ends now" } else { "ends when what runs has finished" };
             kept(Tone::Warning, format!("{how}: {message}"))

@@ -90,6 +90,17 @@ impl Json {
         .map(Option::flatten)
     }
 
+    /// As [`Local::keep_plan`](crate::store::Local::keep_plan).
+    pub async fn keep_plan(&self, run: &RunId, text: &str) -> Result<(), StoreError> {
+        let (run, text) = (run.clone(), text.to_owned());
+        self.blocking(move |json| {
+            json.change(run.job, "keep the plan in", |path, _| {
+                Ok(json.files.replace(&plan_path(path, run.run), text.as_bytes())?)
+            })
+        })
+        .await
+    }
+
     /// As [`Local::plan_text`](crate::store::Local::plan_text).
     pub async fn plan_text(&self, run: &RunId) -> Result<Option<String>, StoreError> {
         let run = run.clone();

@@ -74,6 +74,19 @@ impl Sqlite {
         self.ledger(query.bind(run.job.to_string()).bind(i64::from(run.run))).await
     }
 
+    /// As [`Local::keep_plan`](crate::store::Local::keep_plan).
+    pub async fn keep_plan(&self, run: &RunId, hash: &str, text: &str) -> Result<(), StoreError> {
+        let mut writer = self.connection.lock().await;
+        sqlx::query("INSERT INTO plans (job, hash, text) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
+            .bind(run.job.to_string())
+            .bind(hash)
+            .bind(text)
+            .execute(writer.clean().await)
+            .await
+            .map(|_| ())
+            .map_err(|error| self.failed("keep the plan in", error))
+    }
+
     /// As [`Local::plan_text`](crate::store::Local::plan_text).
     pub async fn plan_text(&self, run: &RunId) -> Result<Option<String>, StoreError> {
         let query = sqlx::query(

@@ -1,0 +1,358 @@
+//! One run on this machine, from the verb to its end: locks, state, attempts, gate, notifications around the driver.
+
+use std::{
+    cell::{Cell, RefCell},
+    fs, io,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use super::{
+    answers::RunAnswers,
+    awake::Awake,
+    clock::MachineClock,
+    control::{self, ControlError, Watch},
+    credential::gate_of,
+    lock::{Holder, Lock, LockError},
+    plan::same_cut,
+    verb::{Decision, Refusal, Standing, Verb, decide},
+    wishes::{self, Interruption},
+};
+use crate::{
+    attempt::texts::JobTexts,
+    backend,
+    driver::{
+        ports::StoreError,
+        run::run as drive,
+        turn::{Ports, RunError, RunState, View},
+    },
+    engine::{
+        apply::IllegalEvent,
+        ledger::{Ledger, RunStart},
+        policy::{Durability, Policy},
+        ranges::Ranges,
+        rerun::{RerunError, Select, rerun},
+        world::Wishes,
+    },
+    job::{identity::RunId, model::Job},
+    launch::{self, LocalLauncher, Place},
+    notify::{Notifications, NotifyError},
+    store::{self, answers::Answers, error::OpenError, gates::FileGates, home::Home},
+};
+
+/// This machine, as far as a run needs it.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    /// The state folder.
+    pub home: Home,
+    /// The folder that the command was given in.
+    pub cwd: PathBuf,
+    /// This program, which is started again as the keeper.
+    pub program: PathBuf,
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The job.
+    pub job: Arc<Job>,
+    /// What to do with it.
+    pub verb: Verb,
+    /// A trial of so many batches.
+    pub limit: Option<u32>,
+    /// Whether a limit suspends the run at once.
+    pub no_wait: bool,
+    /// Whether the machine is kept awake.
+    pub keep_awake: bool,
+}
+
+/// Whoever watches a run.
+pub trait Watcher {
+    /// A run begins, or goes on.
+    fn begins(&mut self, begun: &Begun<'_>);
+    /// A turn was made.
+    fn turned(&mut self, view: &View<'_>);
+    /// A signal asks the process to end.
+    fn interrupted(&mut self, interruption: Interruption);
+    /// Something does not work that the run can do without.
+    fn warned(&mut self, warning: &dyn std::error::Error);
+}
+
+/// A run that begins, or goes on.
+#[derive(Debug)]
+pub struct Begun<'a> {
+    /// The job.
+    pub job: &'a Job,
+    /// The ledger to go on from.
+    pub ledger: &'a Ledger,
+    /// Whether an earlier process began it.
+    pub goes_on: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Ended {
+    /// The run was driven until it ended, or was suspended.
+    Drove {
+        /// As it is stored.
+        ledger: Ledger,
+        /// Whether a signal ended it.
+        interrupted: bool,
+    },
+    /// There was nothing to do: every batch is done.
+    AlreadyComplete(Ledger),
+    /// The last run ended failed; nothing was done.
+    AlreadyFailed(Ledger),
+}
+
+/// Why nothing, or nothing more, was done.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalError {
+    /// The state cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The state cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Somebody drives the job, or uses the workspace.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The verb does not fit.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The job file differs from the plan of the run that is to go on.
+    #[error("{refusal}")]
+    Changed {
+        /// Which way.
+        refusal: Refusal,
+        /// The plan that the run follows.
+        before: String,
+        /// The plan that the file gives.
+        now: String,
+    },
+    /// There is nothing to run again.
+    #[error(transparent)]
+    Rerun(#[from] RerunError),
+    /// The workspace cannot be made.
+    #[error("the workspace {} cannot be made", path.display())]
+    Workspace {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A notification cannot be sent as it is written.
+    #[error(transparent)]
+    Notify(#[from] NotifyError),
+    /// Attempts cannot be run here.
+    #[error(transparent)]
+    Launch(#[from] launch::OpenError),
+    /// An earlier wish cannot be taken back.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Signals cannot be heard.
+    #[error("the signals that end a run cannot be heard")]
+    Signals(#[source] io::Error),
+    /// The run could not go on.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}
+
+/// Does what `request` asks, to the end.
+///
+/// # Errors
+/// With why nothing, or nothing more, was done. Nothing that was recorded is lost.
+pub async fn run(
+    machine: &Machine,
+    request: &Request,
+    watcher: &mut impl Watcher,
+) -> Result<Ended, LocalError> {
+    let job = &request.job;
+    let store = Arc::new(store::Local::open(&machine.home, &job.state).await?);
+    let uid = store.register_job(&job.name, &job.file, &machine.cwd).await?;
+    let last = store.last_run(uid).await?;
+
+    let now = Timestamp::now();
+    let next = last.as_ref().map_or(1, |last| last.run.run + u32::from(last.is_over()));
+    let holder = Holder::this_process(format!("{}/{next}", job.name), now);
+    let _drives = Lock::take(&machine.home.job(uid).join("lock"), &format!("job {}", job.name), &holder)?;
+    fs::create_dir_all(&job.workspace.path)
+        .map_err(|source| LocalError::Workspace { path: job.workspace.path.clone(), source })?;
+    let workspace = format!("workspace {}", job.workspace.path.display());
+    let _uses = Lock::take(&job.workspace.path.join(".mozart/lock"), &workspace, &holder)?;
+    // Again, now that nobody else can change it.
+    let last = store.last_run(uid).await?;
+
+    let (ledger, goes_on) = match settle(&store, request, last, uid, now).await? {
+        Settled::Drive { ledger, goes_on } => (ledger, goes_on),
+        Settled::Ended(ended) => return Ok(*ended),
+    };
+    watcher.begins(&Begun { job, ledger: &ledger, goes_on });
+    let ended = drive_here(machine, request, &store, *ledger, goes_on, watcher).await?;
+    Ok(ended)
+}
+
+/// A verb settled against where the last run stands.
+enum Settled {
+    Drive { ledger: Box<Ledger>, goes_on: bool },
+    Ended(Box<Ended>),
+}
+
+async fn settle(
+    store: &store::Local,
+    request: &Request,
+    last: Option<Ledger>,
+    job_uid: Uuid,
+    now: Timestamp,
+) -> Result<Settled, LocalError> {
+    let job = &request.job;
+    let before = match &last {
+        Some(last) if last.plan_hash != job.plan_hash => store.plan_text(&last.run).await?,
+        _ => None,
+    };
+    let same_cut = before.as_deref().is_none_or(|before| same_cut(before, &job.plan_text));
+    let standing = Standing { last: last.as_ref(), plan_hash: &job.plan_hash, same_cut };
+    let decision = decide(&request.verb, standing).map_err(|refusal| match before {
+        Some(before) if refusal == Refusal::Changed => {
+            LocalError::Changed { refusal, before, now: job.plan_text.clone() }
+        }
+        _ => refusal.into(),
+    })?;
+    match (decision, last) {
+        (Decision::Start { select, close_last }, last) => {
+            let last = match last {
+                Some(last) if close_last => Some(super::stop::close(store, last, now).await?),
+                last => last,
+            };
+            let total = job.batches.total();
+            let ledger = match &last {
+                Some(last) => rerun(last, &select, total, job.plan_hash.clone(), now)?,
+                None => first_run(job_uid, &select, total, job.plan_hash.clone(), now)?,
+            };
+            store.begin_run(&ledger, &job.plan_text).await?;
+            Ok(Settled::Drive { ledger: Box::new(ledger), goes_on: false })
+        }
+        (Decision::GoOn { new_plan }, Some(last)) => {
+            if new_plan {
+                store.keep_plan(&last.run, &job.plan_hash, &job.plan_text).await?;
+            }
+            Ok(Settled::Drive { ledger: Box::new(last), goes_on: true })
+        }
+        (Decision::AlreadyComplete, Some(last)) => Ok(Settled::Ended(Box::new(Ended::AlreadyComplete(last)))),
+        (Decision::ShowFailed, Some(last)) => Ok(Settled::Ended(Box::new(Ended::AlreadyFailed(last)))),
+        (_, None) => Err(Refusal::NoRun.into()),
+    }
+}
+
+async fn drive_here(
+    machine: &Machine,
+    request: &Request,
+    store: &Arc<store::Local>,
+    ledger: Ledger,
+    goes_on: bool,
+    watcher: &mut impl Watcher,
+) -> Result<Ended, LocalError> {
+    let job = &request.job;
+    let run = ledger.run.clone();
+    let folder = machine.home.run(&run);
+    control::clear(&folder)?;
+
+    let answers = Answers::new(machine.home.clone());
+    let notifier = Notifications::open(job, &run, &RunAnswers::new(machine.home.clone(), run.clone()))?;
+    let gates = FileGates::open(&machine.home, gate_of(&machine.home, job)?)?;
+    let place = Place { job: job.clone(), run, directory: folder.clone(), keeper: machine.program.clone() };
+    let window: Vec<_> = ledger.claimed.iter().filter_map(|batch| ledger.present_attempt(batch)).collect();
+    let launcher = LocalLauncher::open(place, window, answers, JobTexts).await?;
+    let _awake = keep_awake(request, watcher);
+
+    let wishes = Wishes {
+        suspend: job.suspend && !goes_on,
+        limit: request.limit.map(|limit| limit.saturating_add(ledger.finished())),
+        ..Wishes::default()
+    };
+    let mut state = RunState::new(ledger);
+    if goes_on {
+        take_up(&mut state, job).map_err(|error| RunError::Step(error.into()))?;
+    }
+    let mut policy = Policy::new(job, durability(job));
+    if request.no_wait {
+        policy.rate_limit.max_wait = Some(Duration::ZERO);
+    }
+
+    let (sender, receiver) = watch::channel(wishes);
+    let watcher = RefCell::new(watcher);
+    let interrupted = Cell::new(false);
+    let ports = Ports {
+        store: &**store,
+        launcher: &launcher,
+        gates: &gates,
+        notifier: &notifier,
+        clock: &MachineClock,
+    };
+    let driven = drive(&policy, state, ports, receiver, |view| watcher.borrow_mut().turned(view));
+    let heard = wishes::hear(sender, Watch::new(&folder), |interruption| {
+        interrupted.set(true);
+        watcher.borrow_mut().interrupted(interruption);
+    });
+    let ledger = tokio::select! {
+        ledger = driven => ledger?,
+        Err(error) = heard => return Err(LocalError::Signals(error)),
+    };
+    Ok(Ended::Drove { ledger, interrupted: interrupted.get() })
+}
+
+/// Lets a run go on, by the plan that the job has now.
+fn take_up(state: &mut RunState, job: &Job) -> Result<(), IllegalEvent> {
+    let now = Timestamp::now();
+    if state.ledger().plan_hash != job.plan_hash {
+        state.replan(job.plan_hash.clone(), job.batches.total(), now)?;
+    }
+    state.resume(now)
+}
+
+/// The first run of a job.
+fn first_run(
+    job: Uuid,
+    select: &Select,
+    total: u32,
+    plan_hash: String,
+    now: Timestamp,
+) -> Result<Ledger, RerunError> {
+    let selected = match select {
+        Select::Batches(batches) => batches.clone(),
+        Select::All | Select::Failed | Select::Unfinished => Ranges::span(1, total),
+    };
+    if let Some(batch) = selected.last().filter(|batch| batch.0 > total) {
+        return Err(RerunError::NoSuchBatch { batch: batch.0, total });
+    }
+    let run = RunId { job, run: 1 };
+    let done_before = Ranges::default();
+    Ok(Ledger::start(RunStart { run, plan_hash, of_total: total, selected, done_before }, now))
+}
+
+/// What is in flight when this process dies: programs leave their results, requests do not.
+fn durability(job: &Job) -> Durability {
+    match backend::place(&job.backend) {
+        backend::Place::Process => Durability::Durable,
+        backend::Place::InProcess => Durability::InProcess,
+    }
+}
+
+fn keep_awake(request: &Request, watcher: &mut impl Watcher) -> Option<Awake> {
+    if !request.keep_awake {
+        return None;
+    }
+    match Awake::keep(&format!("Mozart runs {}", request.job.name)) {
+        Ok(awake) => Some(awake),
+        Err(error) => {
+            watcher.warned(&error);
+            None
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Ends a run that no process drives.
+
+use jiff::Timestamp;
+
+use super::run::LocalError;
+use crate::{
+    driver::{
+        ports::Store as _,
+        turn::{RunError, RunState},
+    },
+    engine::ledger::Ledger,
+    launch, store,
+};
+
+/// Ends the run of `last`, which is suspended or was left by a process that died, as `Stopped`. Returns the ledger as
+/// it is stored. Processes that it left are ended first.
+///
+/// # Errors
+/// The state could not be saved; the run is as it was then.
+pub async fn close(store: &store::Local, last: Ledger, now: Timestamp) -> Result<Ledger, LocalError> {
+    launch::end_processes_of(&last.run).await;
+    let mut state = RunState::new(last);
+    state
+        .stop("It was stopped while nothing of it ran.", now)
+        .map_err(|error| RunError::Step(error.into()))?;
+    let (ledger, journal) = state.snapshot();
+    store.save(&ledger, &journal).await?;
+    Ok(ledger)
+}
