@@ -8,6 +8,7 @@ mod fold;
 pub mod gates;
 pub mod home;
 mod json;
+pub mod prune;
 pub mod record;
 mod sqlite;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! One connection writes, and `save` is one transaction that is one command to it: see [`save`].
 
+mod forget;
 mod jobs;
 mod open;
 mod query;

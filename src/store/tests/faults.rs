@@ -67,11 +67,61 @@ async fn json_whichever_write_of_a_beginning_fails_the_run_begins_when_the_disk_
     }
 }
 
+#[tokio::test]
+async fn sqlite_wherever_the_disk_is_full_the_ledger_is_the_last_saved_one_and_goes_on() {
+    let fixture = Fixture::new();
+    let (store, mut saved) = fixture.with_run(StateKind::Sqlite).await;
+    let Local::Sqlite(sqlite) = &store else { unreachable!("it was opened as SQLite") };
+    // No further page: saves go on inside the pages that there are, until one needs another.
+    let (mut batch, mut refused) = (0, 0);
+    while refused < 10 {
+        sqlite.pragma("PRAGMA max_page_count = 1".to_owned()).await;
+        loop {
+            batch += 1;
+            let next = after_success(&saved, batch);
+            match store.save(&next, &success(batch)).await {
+                Ok(()) => saved = next,
+                Err(error) => {
+                    assert_told(&error, io::ErrorKind::StorageFull);
+                    break;
+                }
+            }
+        }
+        refused += 1;
+        assert_eq!(store.load(&saved.run).await.unwrap().as_ref(), Some(&saved));
+        sqlite.pragma("PRAGMA max_page_count = 1000000".to_owned()).await;
+        let next = after_success(&saved, batch);
+        store.save(&next, &success(batch)).await.unwrap();
+        saved = next;
+    }
+    let all = store.batches(&saved.run, None, BatchNum(0), u32::MAX).await.unwrap();
+    assert_eq!(all.len(), saved.succeeded.len() as usize, "history has what was saved, no more");
+}
+
+#[tokio::test]
+async fn sqlite_that_cannot_be_written_says_so_and_goes_on_when_it_can() {
+    let fixture = Fixture::new();
+    let (store, first) = fixture.with_run(StateKind::Sqlite).await;
+    let Local::Sqlite(sqlite) = &store else { unreachable!("it was opened as SQLite") };
+    sqlite.pragma("PRAGMA query_only = 1".to_owned()).await;
+    let next = after_success(&first, 1);
+    let told = store.save(&next, &success(1)).await.unwrap_err().to_string();
+    assert!(told.contains("mozart.db: it cannot be written"), "{told}");
+    assert_eq!(store.load(&first.run).await.unwrap(), Some(first));
+    sqlite.pragma("PRAGMA query_only = 0".to_owned()).await;
+    store.save(&next, &success(1)).await.unwrap();
+}
+
 fn assert_told(error: &StoreError, kind: io::ErrorKind) {
     let told = error.to_string();
     let advice = match kind {
         io::ErrorKind::StorageFull => "the disk is full: make room, then run `mozart resume`",
         _ => "the disk or its file system reports an error: see the cause, then run `mozart resume`",
     };
-    assert!(told.starts_with("cannot ") && told.contains(".json: ") && told.ends_with(advice), "{told}");
+    assert!(
+        told.starts_with("cannot ")
+            && (told.contains(".json: ") || told.contains("mozart.db: "))
+            && told.ends_with(advice),
+        "{told}"
+    );
 }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod ledgers;
+mod pruning;
 mod refusals;
 
 use jiff::Timestamp;

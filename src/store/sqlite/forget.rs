@@ -1,0 +1,41 @@
+//! Deleting what is known of a run.
+
+use super::Sqlite;
+use crate::{driver::ports::StoreError, job::identity::RunId};
+
+/// So many batches are deleted in one transaction: some milliseconds, in which nobody else can save.
+const AT_ONCE: i64 = 1_000;
+
+impl Sqlite {
+    /// Deletes the rows of a run, and its ledger unless that is to be kept.
+    pub(in crate::store) async fn forget(&self, run: &RunId, keep_ledger: bool) -> Result<(), StoreError> {
+        for rows in [
+            "DELETE FROM attempts WHERE (run_id, batch, ordinal) IN (SELECT run_id, batch, ordinal FROM attempts
+                 WHERE run_id = (SELECT id FROM job_runs WHERE job = ? AND run = ?) LIMIT ?)",
+            "DELETE FROM batches WHERE (run_id, batch) IN (SELECT run_id, batch FROM batches
+                 WHERE run_id = (SELECT id FROM job_runs WHERE job = ? AND run = ?) LIMIT ?)",
+            "DELETE FROM notifications WHERE (run_id, id) IN (SELECT n.run_id, n.id FROM notifications n
+                 WHERE n.run_id = (SELECT r.id FROM job_runs r WHERE r.job = ? AND r.run = ?) LIMIT ?)",
+        ] {
+            while self.delete(rows, run, AT_ONCE).await? > 0 {}
+        }
+        if !keep_ledger {
+            self.delete("DELETE FROM job_runs WHERE job = ? AND run = ? AND ? = 1", run, 1).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete(&self, rows: &'static str, run: &RunId, limit: i64) -> Result<u64, StoreError> {
+        let mut writer = self.connection.lock().await;
+        let query = sqlx::query(rows).bind(run.job.to_string()).bind(i64::from(run.run)).bind(limit);
+        let deleted = query.execute(writer.clean().await).await;
+        deleted.map(|done| done.rows_affected()).map_err(|error| self.failed("delete an old run from", error))
+    }
+
+    /// Sets a pragma, such as one that makes the disk full.
+    #[cfg(test)]
+    pub(crate) async fn pragma(&self, text: String) {
+        let mut writer = self.connection.lock().await;
+        sqlx::raw_sql(sqlx::AssertSqlSafe(text)).execute(writer.clean().await).await.unwrap();
+    }
+}
