@@ -2,12 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by where it stops")]
 
+mod anthropic_api;
 mod architecture;
+mod claude_code;
+mod claude_judgement;
 mod cli;
 #[cfg(target_os = "linux")]
 mod desktop;
 mod documents;
 mod examples;
+mod fake_api;
+mod jobs;
 #[cfg(target_os = "linux")]
 mod kill;
 mod launch;
