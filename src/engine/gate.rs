@@ -180,6 +180,7 @@ impl Gate {
             }
             GateReport::OpenedByHand { at } => {
                 gate.waits = 0;
+                gate.waiting_since = gate.waiting_since.map(|_| *at);
                 gate.state = match gate.state {
                     GateState::Open => GateState::Open,
                     GateState::Closed { cause, .. }

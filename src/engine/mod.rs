@@ -23,3 +23,6 @@ pub mod summary;
 pub mod time;
 pub mod waiting;
 pub mod world;
+
+#[cfg(test)]
+mod tests;

@@ -130,12 +130,10 @@ pub(super) fn deadline(draft: &Draft<'_>) -> Option<Timestamp> {
 /// When the run gives up on a gate that is not open. A gate that waits for a person is not given up on.
 pub(super) fn give_up_at(draft: &Draft<'_>) -> Option<Timestamp> {
     let waits = matches!(draft.gate.state, GateState::Closed { .. } | GateState::Canary { .. });
-    // A credential that nobody used for a month has not refused for a month.
-    let accepted = draft
-        .gate
-        .last_accepted
-        .map_or(draft.ledger.counted_start(), |accepted| accepted.max(draft.ledger.counted_start()));
-    waits.then(|| later(accepted, draft.policy.rate_limit.give_up_after))
+    // Not since the last accepted request: a credential that nobody used for a month has not refused for a month.
+    let start = draft.ledger.counted_start();
+    let asked_since = draft.gate.waiting_since.map_or(start, |since| since.max(start));
+    waits.then(|| later(asked_since, draft.policy.rate_limit.give_up_after))
 }
 
 /// Suspends the run where it can go on only later.

@@ -185,8 +185,12 @@ fn canary(
         }
         return;
     }
-    // What counts is the gate as it was seen: in the draft's own a claim may stand that another process won.
+    // Both the gate as it was seen, since another process may win what this step claims, and the gate as this step
+    // leaves it, since what it has just heard may close it.
     let GateState::Canary { holder, .. } = &draft.world.gate.state else { return };
+    if !matches!(&draft.gate.state, GateState::Canary { holder: still, .. } if still == holder) {
+        return;
+    }
     let Some(key) = draft.ledger.attempt_named(holder) else { return };
     if due.iter().any(|candidate| candidate.key == key) && may(key) {
         projection.actions.push(Action::Launch(launch(&draft.ledger, key, true)));

@@ -116,7 +116,7 @@ pub(super) enum Happening {
 pub(super) enum Look {
     /// The world as it is.
     Fresh,
-    /// What the last turn looked at.
+    /// What the last turn looked at, if it launched nothing.
     Again,
     /// What was seen before the last save.
     Stale,
@@ -166,6 +166,7 @@ pub(super) struct Universe {
     unsaved: Vec<Event>,
     saving: Option<(Ledger, Vec<Event>)>,
     last_look: Option<World>,
+    before_save: Option<World>,
     stale_look: Option<World>,
     pub(super) last_step: Option<StepFacts>,
     // What the invariants count.
@@ -207,6 +208,7 @@ impl Universe {
             unsaved: Vec::new(),
             saving: None,
             last_look: None,
+            before_save: None,
             stale_look: None,
             last_step: None,
             beginning,
@@ -338,7 +340,9 @@ impl Universe {
             self.saving = Some((snapshot, std::mem::take(&mut self.unsaved)));
         }
         if !stale {
-            self.last_look = Some(world.clone());
+            // A launcher shows what it has launched: what was seen before is not seen again after it.
+            self.last_look = (launches == 0).then(|| world.clone());
+            self.before_save = Some(world);
         }
         let facts = StepFacts { launches, gate, idle, waiting: waiting.is_some(), wake_at };
         self.last_step = Some(facts);
@@ -389,7 +393,7 @@ impl Universe {
         match how {
             SaveEnd::Stored => {
                 self.store(&snapshot, events);
-                self.stale_look = self.last_look.clone();
+                self.stale_look = self.before_save.take();
                 self.ledger.seq = snapshot.seq;
                 self.saved = snapshot;
             }
@@ -421,6 +425,7 @@ impl Universe {
         self.saved = self.stored.clone();
         self.ledger = self.stored.clone();
         self.last_look = None;
+        self.before_save = None;
         self.stale_look = None;
         self.last_step = None;
         self.in_delivery.clear();
