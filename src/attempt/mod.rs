@@ -134,7 +134,12 @@ impl Attempt {
             Some(previous) if previous.session.is_some() => PromptKind::Continued(previous.reason.clone()),
             Some(previous) => PromptKind::Again(previous.reason.clone()),
         };
-        let previous_failures: Vec<Finding> = if start.previous.is_some() {
+        // An interrupted session has not been checked: what it had not yet done is no failure to tell it about.
+        let checked = start
+            .previous
+            .as_ref()
+            .is_some_and(|previous| previous.class == FailureClass::Validation || previous.session.is_none());
+        let previous_failures: Vec<Finding> = if checked {
             checks::look_again(self, &baseline, texts).into_iter().filter(|finding| !finding.passed).collect()
         } else {
             Vec::new()

@@ -82,6 +82,11 @@ impl Problems {
         self.list.is_empty()
     }
 
+    /// Whether no more are kept: who looks for problems may stop.
+    pub fn is_full(&self) -> bool {
+        self.list.len() >= MAX_PROBLEMS
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.list.len()

@@ -224,3 +224,6 @@ pub const NAMES: [&str; 11] = [
     "thinking_method",
     "previous_failures",
 ];
+
+#[cfg(test)]
+mod tests;

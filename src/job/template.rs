@@ -108,7 +108,7 @@ impl fmt::Debug for Templates {
 impl TemplateError {
     fn new(error: &Error, source: &str) -> Self {
         let line = error.line().and_then(|line| u32::try_from(line).ok());
-        let span = error.range().filter(|range| source.is_char_boundary(range.start));
+        let span = error.range().and_then(|range| whole(source, range));
         let columns = span.clone().and_then(|range| columns(source, range));
         let words = span.and_then(|range| source.get(range)).filter(|text| !text.contains('\n'));
         let detail = error.detail().unwrap_or_default();
@@ -140,6 +140,16 @@ impl TemplateError {
         let out_of_fuel = error.kind() == ErrorKind::OutOfFuel;
         Self { message, line, columns, help, out_of_fuel }
     }
+}
+
+/// A range that begins where its expression does: of `items[0].title` the engine names `[0].title` alone.
+fn whole(source: &str, range: std::ops::Range<usize>) -> Option<std::ops::Range<usize>> {
+    let before = source.get(..range.start)?;
+    source.get(range.clone())?;
+    let part = |character: char| character.is_alphanumeric() || matches!(character, '_' | '.');
+    let begins_inside = source[range.start..].starts_with(['[', '.']);
+    let start = if begins_inside { before.trim_end_matches(part).len() } else { range.start };
+    Some(start..range.end)
 }
 
 /// Where a range of bytes stands in its line, and how many characters of that line it has.

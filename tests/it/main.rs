@@ -12,6 +12,7 @@ mod desktop;
 mod documents;
 mod examples;
 mod fake_api;
+mod jobfiles;
 mod jobs;
 #[cfg(target_os = "linux")]
 mod kill;

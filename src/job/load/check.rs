@@ -9,6 +9,9 @@ use super::{
 
 /// Reports everything in `node` that does not fit `schema`. `path` is the node's in the user's spelling.
 pub fn check(node: &Node, schema: &Schema, path: &str, report: &mut Report) {
+    if report.problems.is_full() {
+        return;
+    }
     match (&schema.shape, &node.value) {
         (Shape::Any, _) => {}
         (Shape::Object(fields), Value::Map(entries)) => object(node, entries, fields, path, report),
@@ -81,6 +84,9 @@ fn object(node: &Node, entries: &[Entry], fields: &[Field], path: &str, report: 
 }
 
 fn unknown(at: At, name: &str, here: &str, fields: &[Field], path: &str, report: &mut Report) {
+    if report.problems.is_full() {
+        return;
+    }
     let form = report.form;
     let exact = fields.iter().find(|field| match form {
         Form::Plain => field.name == name,
@@ -151,10 +157,11 @@ fn bounds(node: &Node, scalar: &Scalar, path: &str, report: &mut Report) {
     if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
         let (name, factor) = plain::unit(path);
         let show = |bound: f64| bound / factor;
-        let range = match (least, most) {
-            (Some(least), Some(most)) => format!("from {} to {}", show(least), show(most)),
-            (Some(least), None) => format!("of at least {}", show(least)),
-            _ => format!("of at most {}", show(most.unwrap_or(0.0))),
+        let range = match (least.map(show), most.map(show)) {
+            (Some(least), Some(most)) if least > 0.0 && least < 1.0 => format!("above 0 and up to {most}"),
+            (Some(least), Some(most)) => format!("from {least} to {most}"),
+            (Some(least), None) => format!("of at least {least}"),
+            (None, most) => format!("of at most {}", most.unwrap_or(0.0)),
         };
         let message = format!("`{path}` is {}, out of its bounds", show(number));
         report.error(node.at, path, message, format!("write a number{name} {range}"));
@@ -228,6 +235,15 @@ impl Shape {
     fn example(&self, name: &str) -> String {
         match self {
             Self::Words(words) => format!("{name}: {}", words.first().map_or("…", String::as_str)),
+            Self::Scalar(_) if name == "name" => "name: my-job".to_owned(),
+            Self::Object(fields) => {
+                let inner: Vec<String> = fields
+                    .iter()
+                    .filter(|field| field.required)
+                    .map(|field| field.schema.shape.example(&field.name))
+                    .collect();
+                format!("{name}: {{{}}}", if inner.is_empty() { "…".to_owned() } else { inner.join(", ") })
+            }
             Self::Scalar(scalar) if scalar.integer || scalar.number => format!("{name}: 10"),
             _ => format!("{name}: …"),
         }

@@ -491,12 +491,12 @@ fn twice(report: &mut Report, at: At, path: &str) {
 
 fn push(node: &mut Node, entry: Entry, report: &mut Report) {
     let Value::Map(entries) = &mut node.value else { return };
-    match entries
-        .iter()
-        .find(|known| known.key.name == entry.key.name && !entry.key.foreign && !known.key.foreign)
-    {
-        Some(_) => twice(report, entry.key.at, entry.key.written.as_deref().unwrap_or(&entry.key.name)),
-        None => entries.push(entry),
+    // Only a field of the manifest can be said twice, by two spellings; looking for others would be quadratic.
+    let said = |known: &Entry| known.key.name == entry.key.name && !known.key.foreign;
+    if !entry.key.foreign && entries.iter().any(said) {
+        twice(report, entry.key.at, entry.key.written.as_deref().unwrap_or(&entry.key.name));
+    } else {
+        entries.push(entry);
     }
 }
 

@@ -1,5 +1,11 @@
 //! Whole files, from text to job.
 
+mod bombs;
+mod documents;
+mod fields;
+mod set;
+mod values;
+
 use std::path::Path;
 
 use super::{Loaded, Overrides, load_text};
@@ -12,7 +18,7 @@ pub(super) fn load(text: &str) -> Result<Loaded, Problems> {
 pub(super) fn load_set(text: &str, set: &[(&str, &str)]) -> Result<Loaded, Problems> {
     let set = set.iter().map(|(path, value)| ((*path).to_owned(), (*value).to_owned())).collect();
     let overrides = Overrides { set, ..Overrides::default() };
-    load_text(text, Path::new("/jobs/job.yaml"), &overrides, &LocalSources::new("/jobs"))
+    load_text(text, Path::new("/jobs/job.yaml"), &overrides, &LocalSources::new(std::env::temp_dir()))
 }
 
 const PLAIN: &str =

@@ -80,7 +80,12 @@ fn syntax(number: u16, error: &ScanError, builder: &Builder<'_>) -> Fault {
     } else {
         "look at the indentation and the quotes of this line and the one before"
     };
-    Fault::new(at, format!("this is no YAML: {info}"), help)
+    let message = if info.contains("recursion") {
+        "lists and maps are nested too deep".to_owned()
+    } else {
+        format!("this is no YAML: {info}")
+    };
+    Fault::new(at, message, help)
 }
 
 fn to_u32(value: usize) -> u32 {

@@ -118,8 +118,9 @@ pub fn budget(api: Option<&api::backend::Budget>, context: &mut Context<'_>) -> 
         context.error("budget.perAttemptUSD", message, "a run needs at least one attempt's money");
     }
     if budget.per_run_micro_usd.is_none() && context.has("budget.onReached") {
-        let message = format!("`{}` does nothing without `perRunUSD`", context.name("budget.onReached"));
-        context.error("budget.onReached", message, format!("add `{}`", context.spell("perRunUSD")));
+        let limit = context.spell("perRunUSD");
+        let message = format!("`{}` does nothing without `{limit}`", context.name("budget.onReached"));
+        context.error("budget.onReached", message, format!("add `{limit}: \"50\"`"));
     }
     budget
 }

@@ -152,19 +152,18 @@ fn help(error: &TemplateError, context: &Context<'_>) -> String {
     }
 }
 
-/// Where a line of a template stands that is written in the job file. Only of a literal block (`|`) is that known.
+/// Where a line of a template stands that is written in the job file. Only of a literal block (`|`) is that known: it
+/// begins in the line after its key, and every line is the template's with an indent.
 fn inline(error: &TemplateError, template: &str, path: &str, context: &Context<'_>) -> Option<At> {
-    let node = path.split('.').try_fold(context.tree.get("spec")?, |node, name| node.get(name))?;
-    let place = context.report.texts.place(node.at)?;
+    let (parent, name) = path.rsplit_once('.')?;
+    let parent = parent.split('.').try_fold(context.tree.get("spec")?, |node, name| node.get(name))?;
+    let key = parent.entry(name)?.key.at;
     let line = error.line?;
-    let literal = place.snippet.trim_end().ends_with(['|', '-', '+']) && place.snippet.contains('|');
-    if !literal {
+    if !context.report.texts.place(key)?.snippet.contains(": |") {
         return None;
     }
     let text = template.lines().nth(line as usize - 1)?;
-    // A comment may stand beside the `|` only, so the text begins in the line after it.
-    let line = if place.snippet.contains(": |") { node.at.line + line } else { node.at.line + line - 1 };
-    let at = At { line, column: 1, width: 1, ..node.at };
+    let at = At { line: key.line + line, column: 1, width: 1, ..key };
     let source = context.report.texts.place(at)?.snippet;
     let indent = source.strip_suffix(text).map(|indent| indent.chars().count())?;
     let (column, width) = error.columns.unwrap_or((1, 1));
