@@ -5,8 +5,10 @@ use std::ffi::{OsStr, OsString};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{
-    completions, init, keeper, reference,
+    completions, credential, doctor, history, init, keeper, list, logs, manifest, output, reference, resume,
+    retry, run, schema, status, stop, suspend,
     terminal::{ColorChoice, Environment},
+    validate,
 };
 
 /// Puts hundreds of pieces of work through Claude, batch by batch, and never loses its place.
@@ -61,8 +63,39 @@ pub struct Global {
 /// What can be asked for.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run a job file to its end
+    #[command(visible_alias = "local-run")]
+    Run(Box<run::Args>),
+    /// Go on with a run that was interrupted, suspended or left unfinished
+    Resume(resume::Args),
+    /// Show where a run stands
+    Status(status::Args),
+    /// List the jobs and their last runs
+    List(list::Args),
+    /// List the runs of a job
+    History(history::Args),
+    /// Show what attempts wrote
+    Logs(logs::Args),
+    /// Give the answers back
+    Output(output::Args),
+    /// Run failed or named batches again
+    Retry(retry::Args),
+    /// Let what runs finish and start nothing new
+    Suspend(suspend::Args),
+    /// End a run
+    Stop(stop::Args),
+    /// Show limits, or go on after a person has solved what held them
+    Credential(credential::Args),
+    /// Check job files without running anything
+    Validate(validate::Args),
+    /// Print a job file as a Kubernetes manifest
+    Manifest(manifest::Args),
+    /// Print the JSON Schema of the job file
+    Schema(schema::Args),
     /// Write a job file to begin with
     Init(init::Args),
+    /// Check that this machine has what jobs need
+    Doctor(doctor::Args),
     /// Print a completion script
     Completions(completions::Args),
     /// Be the parent of a run's processes

@@ -37,7 +37,7 @@ pub enum ListForm {
 pub struct FormArgument {
     /// The form: text or json
     #[arg(
-        short,
+        short = 'o',
         long = "output",
         value_name = "FORM",
         value_enum,
@@ -53,7 +53,7 @@ pub struct FormArgument {
 pub struct ListFormArgument {
     /// The form: table, json or name
     #[arg(
-        short,
+        short = 'o',
         long = "output",
         value_name = "FORM",
         value_enum,

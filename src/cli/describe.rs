@@ -84,14 +84,18 @@ fn with_places(job: &Job, parts: &[String], look: &Look) -> Vec<String> {
     )];
     lines.push(look.paint(Tone::Quiet, format!("workspace {}", job.workspace.path.display())));
     if !job.left.is_empty() {
-        lines.push(look.paint(Tone::Quiet, format!("left, since it is for a cluster: {}", job.left.join(", "))));
+        lines.push(
+            look.paint(Tone::Quiet, format!("left, since it is for a cluster: {}", job.left.join(", "))),
+        );
     }
     lines
 }
 
 fn backend(job: &Job) -> String {
     match &job.backend {
-        Backend::Command(command) => format!("command {}", command.command.first().map_or("", String::as_str)),
+        Backend::Command(command) => {
+            format!("command {}", command.command.first().map_or("", String::as_str))
+        }
         Backend::ClaudeCli(_) | Backend::Anthropic(_) => match model(job) {
             Some(model) => format!("{}, model {model}", job.backend.word()),
             None => job.backend.word().to_owned(),

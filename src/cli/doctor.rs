@@ -18,6 +18,7 @@ use crate::{
         self,
         health::{Health, HealthState},
     },
+    job::load::Overrides,
     store::home::Home,
 };
 
@@ -52,7 +53,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     checks.push(clock(Timestamp::now(), TimeZone::try_system().map_err(|error| error.to_string())));
     checks.push(notifications());
     let job = match &args.file {
-        Some(file) => loading::load_quietly(file)?,
+        Some(file) => loading::load_file(file, &Overrides::default(), printer)?,
         None => loading::example()?,
     };
     checks.extend(super::runtime()?.block_on(backend::health_check(&job)));
@@ -87,10 +88,13 @@ fn text(check: &Health, look: &Look) -> String {
 fn state_folder() -> Vec<Health> {
     let home = match Home::of_environment() {
         Ok(home) => home,
-        Err(error) => return vec![Health::fail("state folder", error.to_string(), "export MOZART_HOME=/a/folder")],
+        Err(error) => {
+            return vec![Health::fail("state folder", error.to_string(), "export MOZART_HOME=/a/folder")];
+        }
     };
     let path = home.path();
-    let written = std::fs::create_dir_all(path).and_then(|()| tempfile::NamedTempFile::new_in(path).map(drop));
+    let written =
+        std::fs::create_dir_all(path).and_then(|()| tempfile::NamedTempFile::new_in(path).map(drop));
     let shown = path.display();
     if let Err(error) = written {
         let error = Report::of(&error.into()).one_line();
@@ -106,7 +110,11 @@ fn disk(path: &std::path::Path) -> Health {
             let free = found.blocks_available().saturating_mul(found.fragment_size());
             let words = format!("{} bytes free", format::count(free));
             if free < LITTLE_ROOM {
-                Health::warn("disk", words, "logs and answers are kept there: make room, or set MOZART_HOME elsewhere")
+                Health::warn(
+                    "disk",
+                    words,
+                    "logs and answers are kept there: make room, or set MOZART_HOME elsewhere",
+                )
             } else {
                 Health::ok("disk", words)
             }

@@ -29,6 +29,11 @@ impl std::error::Error for Advised {}
 #[error("standard output was closed")]
 pub struct Closed;
 
+/// What went wrong has been told already, in more than a line.
+#[derive(Debug, thiserror::Error)]
+#[error("the job file has errors")]
+pub struct Told;
+
 /// An error's parts: its own message, the causes that add something to it, and what to do.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Report {

@@ -2,6 +2,9 @@
 
 mod follow;
 
+use std::path::PathBuf;
+
+use anyhow::Context as _;
 use serde::Serialize;
 
 use super::{
@@ -14,6 +17,7 @@ use super::{
 };
 use crate::{
     engine::ranges::Ranges,
+    history::AttemptFiles,
     store::record::{AttemptRecord, AttemptState, BatchState},
 };
 
@@ -61,6 +65,17 @@ impl Args {
     }
 }
 
+impl Stream {
+    /// The file that has it.
+    fn of(self, files: AttemptFiles) -> PathBuf {
+        match self {
+            Self::Prompt => files.prompt,
+            Self::Stdout => files.stdout,
+            Self::Stderr => files.stderr,
+        }
+    }
+}
+
 /// A text of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
@@ -93,7 +108,12 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     }
     let several = attempts.len() > 1;
     for attempt in attempts {
-        let text = reading.text(&found, attempt.key(), args.stream())?;
+        let path = args.stream().of(reading.files(&found, attempt.key()));
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
         let text = tail(&String::from_utf8_lossy(&text), args.tail);
         match args.form.form {
             Form::Json => printer.json_line(&Log { attempt, text })?,
@@ -152,7 +172,8 @@ fn heading(attempt: &AttemptRecord) -> String {
         AttemptState::Succeeded => "succeeded",
         AttemptState::Failed => "failed",
     };
-    let why = [&attempt.reason, &attempt.message].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ");
+    let why =
+        [&attempt.reason, &attempt.message].into_iter().flatten().cloned().collect::<Vec<_>>().join(": ");
     let why = if why.is_empty() { why } else { format!(", {}", why.replace('\n', " ")) };
     format!("==> batch {}, attempt {}: {state}{why} <==", attempt.batch, attempt.ordinal)
 }

@@ -1,25 +1,49 @@
 //! The command line. Each command is a file; [`printer`] is the only thing that prints.
 
 mod args;
+mod choices;
 mod completions;
-pub mod error;
-pub mod exit;
-pub mod format;
+mod credential;
+mod describe;
+mod doctor;
+mod error;
+mod exit;
+mod format;
+mod history;
 mod init;
 mod keeper;
-pub mod log;
-pub mod pen;
-pub mod printer;
+mod list;
+mod loading;
+mod log;
+mod logs;
+mod manifest;
+mod output;
+mod pen;
+mod printer;
 
-pub mod progress;
+mod progress;
+mod reading;
 mod reference;
-pub mod summary;
-pub mod table;
-pub mod terminal;
+mod resume;
+mod retry;
+mod run;
+mod schema;
+mod status;
+mod stop;
+mod summary;
+mod suspend;
+mod table;
+mod terminal;
+mod validate;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use self::{args::Command, error::Closed, exit::Exit, printer::Printer};
+use self::{
+    args::Command,
+    error::{Closed, Told},
+    exit::Exit,
+    printer::Printer,
+};
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -45,6 +69,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(error) if error.is::<Closed>() => Exit::Done.into(),
+        Err(error) if error.is::<Told>() => Exit::BadInput.into(),
         Err(error) => {
             printer.error(&error);
             Exit::BadInput.into()
@@ -54,9 +79,34 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
     match command {
+        Command::Run(args) => run::execute(*args, printer),
+        Command::Resume(args) => resume::execute(args, printer),
+        Command::Status(args) => status::execute(&args, printer),
+        Command::List(args) => list::execute(&args, printer),
+        Command::History(args) => history::execute(&args, printer),
+        Command::Logs(args) => logs::execute(&args, printer),
+        Command::Output(args) => output::execute(&args, printer),
+        Command::Retry(args) => retry::execute(args, printer),
+        Command::Suspend(args) => suspend::execute(&args, printer),
+        Command::Stop(args) => stop::execute(&args, printer),
+        Command::Credential(args) => credential::execute(&args, printer),
+        Command::Validate(args) => validate::execute(&args, printer),
+        Command::Manifest(args) => manifest::execute(&args, printer),
+        Command::Schema(args) => schema::execute(&args, printer),
         Command::Init(args) => init::execute(args, printer),
+        Command::Doctor(args) => doctor::execute(&args, printer),
         Command::Completions(args) => completions::execute(&args, printer),
         Command::Keeper(args) => keeper::execute(&args),
         Command::Reference(args) => reference::execute(&args, printer),
     }
+}
+
+/// What waits for processes, files and requests.
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    use anyhow::Context as _;
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start threads")
 }

@@ -14,10 +14,7 @@ use super::{
     reading::{Found, Reading},
     terminal::Tone,
 };
-use crate::{
-    engine::ranges::Ranges,
-    job::identity::BatchNum,
-};
+use crate::{engine::ranges::Ranges, job::identity::BatchNum, store::record::BatchRecord};
 
 /// Arguments of `mozart output`.
 #[derive(Debug, clap::Args)]
@@ -34,7 +31,15 @@ pub struct Args {
     #[arg(long, value_name = "DIR", conflicts_with = "form")]
     to: Option<PathBuf>,
     /// The form: text, or jsonl for a JSON object a line
-    #[arg(short, long = "output", value_name = "FORM", value_enum, default_value_t, hide_possible_values = true, hide_default_value = true)]
+    #[arg(
+        short = 'o',
+        long = "output",
+        value_name = "FORM",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        hide_default_value = true
+    )]
     form: OutputForm,
 }
 
@@ -68,20 +73,23 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let mut missing = Ranges::default();
     let mut written = 0;
     for batch in &done {
-        let Some(answer) = reading.answer(&found, *batch)? else {
-            missing.insert(*batch);
+        let Some(answer) = reading.answer(&found, batch)? else {
+            missing.insert(batch.batch);
             continue;
         };
         written += 1;
         if let Some(folder) = &args.to {
-            write(folder, *batch, &answer)?;
+            write(folder, batch.batch, &answer)?;
             continue;
         }
         match args.form {
-            OutputForm::Jsonl => printer.json_line(&Line { run: &found.run.id, batch: *batch, answer })?,
+            OutputForm::Jsonl => {
+                printer.json_line(&Line { run: &found.run.id, batch: batch.batch, answer })?;
+            }
             OutputForm::Text => {
                 if done.len() > 1 {
-                    printer.line(printer.out.paint(Tone::Strong, format!("==> batch {batch} <==")))?;
+                    printer
+                        .line(printer.out.paint(Tone::Strong, format!("==> batch {} <==", batch.batch)))?;
                 }
                 let end = if answer.ends_with('\n') { "" } else { "\n" };
                 printer.bytes(format!("{answer}{end}").as_bytes())?;
@@ -98,27 +106,20 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
 }
 
 /// The batches that are done, of those that were asked for.
-fn done(args: &Args, reading: &Reading, found: &Found) -> anyhow::Result<Vec<BatchNum>> {
-    let succeeded = reading.succeeded(found)?;
-    let done: Vec<BatchNum> = match &args.batch {
-        None => succeeded.iter().collect(),
-        Some(wanted) => {
-            if let Some(other) = wanted.iter().find(|batch| !succeeded.contains(*batch)) {
-                return Err(Advised::new(
-                    format!("batch {other} of {} is not done", found.run.id),
-                    format!("mozart history {} --batches shows the state of each", found.run.id),
-                )
-                .into());
-            }
-            wanted.iter().collect()
+fn done(args: &Args, reading: &Reading, found: &Found) -> anyhow::Result<Vec<BatchRecord>> {
+    let mut done = reading.done(found)?;
+    let id = &found.run.id;
+    if let Some(wanted) = &args.batch {
+        done.retain(|batch| wanted.contains(batch.batch));
+        let there: Ranges = done.iter().map(|batch| batch.batch).collect();
+        if let Some(other) = wanted.iter().find(|batch| !there.contains(*batch)) {
+            let hint = format!("mozart history {id} --batches shows the state of each");
+            return Err(Advised::new(format!("batch {other} of {id} is not done"), hint).into());
         }
-    };
+    }
     if done.is_empty() {
-        return Err(Advised::new(
-            format!("no batch of {} is done yet", found.run.id),
-            format!("mozart status {} shows where it stands", found.run.id),
-        )
-        .into());
+        let hint = format!("mozart status {id} shows where it stands");
+        return Err(Advised::new(format!("no batch of {id} is done yet"), hint).into());
     }
     Ok(done)
 }

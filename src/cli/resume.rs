@@ -3,7 +3,7 @@
 use super::{
     choices::{FormArgument, JobArgument},
     exit::Exit,
-    loading,
+    loading::{self, OverrideArguments},
     printer::Printer,
     reading::Reading,
     run::{Drive, PaceArguments, drive},
@@ -18,6 +18,8 @@ pub struct Args {
     #[command(flatten)]
     job: JobArgument,
     #[command(flatten)]
+    on_top: OverrideArguments,
+    #[command(flatten)]
     pace: PaceArguments,
     #[command(flatten)]
     form: FormArgument,
@@ -25,8 +27,9 @@ pub struct Args {
 
 /// Loads the job file of the run again and drives the run to its end.
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
-    let Args { job, pace, form } = args;
+    let Args { job, on_top, pace, form } = args;
     let found = Reading::open()?.find_last(job.job.as_deref())?;
-    let loaded = loading::load_again(&found, pace.parallelism, printer)?;
-    drive(Drive { loaded, verb: Verb::Resume, pace, form: form.form }, printer)
+    loading::still_there(&found.job.file)?;
+    let job = loading::load_file(&found.job.file, &on_top.overrides(pace.parallelism)?, printer)?;
+    drive(Drive { job, verb: Verb::Resume, pace, form: form.form }, printer)
 }

@@ -3,27 +3,27 @@
 use super::{
     choices::{FormArgument, JobArgument},
     exit::Exit,
-    loading,
+    loading::{self, OverrideArguments},
     printer::Printer,
     reading::Reading,
     run::{Drive, PaceArguments, drive},
 };
 use crate::{
-    engine::{ranges::Ranges, rerun::Selection},
+    engine::{ranges::Ranges, rerun::Select},
     local::verb::Verb,
 };
 
 /// Arguments of `mozart retry`.
 #[derive(Debug, clap::Args)]
-#[command(
-    before_help = "  mozart retry --failed                 a new run of the batches that failed\n  \
-                   mozart retry review --batches 3,7-9   a new run of these"
-)]
+#[command(before_help = "  mozart retry --failed                 a new run of the batches that failed\n  \
+                   mozart retry review --batches 3,7-9   a new run of these")]
 pub struct Args {
     #[command(flatten)]
     job: JobArgument,
     #[command(flatten)]
     which: Which,
+    #[command(flatten)]
+    on_top: OverrideArguments,
     #[command(flatten)]
     pace: PaceArguments,
     #[command(flatten)]
@@ -43,9 +43,10 @@ struct Which {
 
 /// Loads the job file of the last run again and drives a new run of the chosen batches.
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
-    let Args { job, which, pace, form } = args;
+    let Args { job, which, on_top, pace, form } = args;
     let found = Reading::open()?.find_last(job.job.as_deref())?;
-    let loaded = loading::load_again(&found, pace.parallelism, printer)?;
-    let selection = which.batches.map_or(Selection::Failed, Selection::Batches);
-    drive(Drive { loaded, verb: Verb::Retry(selection), pace, form: form.form }, printer)
+    loading::still_there(&found.job.file)?;
+    let job = loading::load_file(&found.job.file, &on_top.overrides(pace.parallelism)?, printer)?;
+    let selection = which.batches.map_or(Select::Failed, Select::Batches);
+    drive(Drive { job, verb: Verb::Retry(selection), pace, form: form.form }, printer)
 }

@@ -1,11 +1,8 @@
 //! `mozart run FILE`: a job file to its end.
 
-mod dry;
 mod driving;
-
-use std::path::PathBuf;
-
-use clap_complete::engine::ArgValueCandidates;
+mod dry;
+mod ending;
 
 pub use self::driving::{Drive, drive};
 use super::{
@@ -15,16 +12,18 @@ use super::{
     printer::Printer,
 };
 use crate::{
-    engine::{ranges::Ranges, rerun::Selection},
+    engine::{ranges::Ranges, rerun::Select},
     local::verb::{Changed, Verb},
 };
 
 /// Arguments of `mozart run`.
 #[derive(Debug, clap::Args)]
-#[command(before_help = "  mozart run job.yaml                run it; after an interruption the same goes on\n  \
+#[command(
+    before_help = "  mozart run job.yaml                run it; after an interruption the same goes on\n  \
                          mozart run job.yaml --dry-run      the plan and every prompt, nothing runs\n  \
                          mozart run job.yaml --limit 2      two batches, then suspend\n  \
-                         mozart run job.yaml --rerun        what the last run left undone, once more")]
+                         mozart run job.yaml --rerun        what the last run left undone, once more"
+)]
 pub struct Args {
     #[command(flatten)]
     file: FileArguments,
@@ -35,8 +34,8 @@ pub struct Args {
     #[arg(long, value_name = "LIST", conflicts_with = "rerun")]
     batches: Option<Ranges>,
     /// Another run of what the last one left: Unfinished, Failed, All, or batches such as 3,7-9
-    #[arg(long, value_name = "WHAT", num_args = 0..=1, default_missing_value = "Unfinished", require_equals = true)]
-    rerun: Option<Selection>,
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, default_missing_value = "Unfinished", require_equals = true, value_parser = selection)]
+    rerun: Option<Select>,
     /// The file has changed: the rest with the new text, what is done stays
     #[arg(long = "continue", conflicts_with = "restart")]
     continue_: bool,
@@ -66,18 +65,31 @@ pub struct PaceArguments {
     pub keep_awake: Option<bool>,
 }
 
+/// Reads what `--rerun` selects.
+fn selection(text: &str) -> Result<Select, String> {
+    match text {
+        "Unfinished" | "unfinished" => Ok(Select::Unfinished),
+        "Failed" | "failed" => Ok(Select::Failed),
+        "All" | "all" => Ok(Select::All),
+        list => list
+            .parse()
+            .map(Select::Batches)
+            .map_err(|_| "write Unfinished, Failed, All, or batches such as 3,7-9".to_owned()),
+    }
+}
+
 /// Loads the file and runs it, or shows what it would do.
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     let Args { file, dry_run, batches, rerun, continue_, restart, pace, form } = args;
-    let loaded = loading::load(&file, pace.parallelism, printer)?;
+    let job = loading::load_file(&file.file, &file.on_top.overrides(pace.parallelism)?, printer)?;
     if dry_run {
-        return dry::show(&loaded, batches.as_ref(), form.form, printer);
+        return dry::show(&job, batches.as_ref(), form.form, printer);
     }
     let changed = match (continue_, restart) {
         (true, _) => Changed::Continue,
         (_, true) => Changed::Restart,
         (false, false) => Changed::Refuse,
     };
-    let verb = Verb::Run { rerun, batches, changed };
-    drive(Drive { loaded, verb, pace, form: form.form }, printer)
+    let select = rerun.or(batches.map(Select::Batches));
+    drive(Drive { job, verb: Verb::Run { select, changed }, pace, form: form.form }, printer)
 }

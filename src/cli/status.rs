@@ -9,11 +9,14 @@ use super::{
     format,
     printer::Printer,
     progress::used,
-    reading::{Found, Holder, Reading},
-    summary::{self, FailureGroup},
+    reading::{Found, Reading},
+    summary::{self, FailureGroup, Failures},
     terminal::{Look, Tone},
 };
-use crate::store::record::{BatchRecord, BatchState, JobRecord, RunRecord, RunState};
+use crate::{
+    local::lock::Holder,
+    store::record::{BatchRecord, BatchState, JobRecord, RunRecord, RunState},
+};
 
 /// Arguments of `mozart status`.
 #[derive(Debug, clap::Args)]
@@ -45,9 +48,9 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let reading = Reading::open()?;
     let found = reading.find(args.job.job.as_deref())?;
     let batches = reading.unfinished(&found)?;
-    let failures = summary::failures(&batches);
+    let failures = Failures::of(&batches).groups();
     let held_by = reading.holder(&found)?;
-    let Found { job, run } = found;
+    let Found { job, run, ledger: _ } = found;
     let open = batches.into_iter().filter(|batch| batch.state != BatchState::Failed).collect();
     let status = Status { run, job, held_by, failures, open };
     match args.form.form {
@@ -67,17 +70,17 @@ fn text(status: &Status, look: &Look, now: Timestamp, zone: &TimeZone) -> Vec<St
     let Status { run, job, held_by, failures, open } = status;
     let (word, tone) = summary::state(run.state);
     let driven = match (held_by, run.state) {
-        (Some(holder), _) => format!("  {}", holder.words()),
+        (Some(holder), _) => {
+            let since = format::local(holder.since, zone);
+            format!("  process {} on {}, since {since}", holder.pid, holder.host)
+        }
         (None, RunState::Running | RunState::Stopping | RunState::Pending) => {
             "  interrupted: no process drives it, mozart resume goes on".to_owned()
         }
         (None, _) => String::new(),
     };
-    let mut lines = vec![format!(
-        "{}  {}{driven}",
-        look.paint(Tone::Strong, &run.id),
-        look.paint(tone, word)
-    )];
+    let mut lines =
+        vec![format!("{}  {}{driven}", look.paint(Tone::Strong, &run.id), look.paint(tone, word))];
     let mut field = |name: &str, value: String| {
         lines.push(format!("  {} {value}", look.paint(Tone::Quiet, format!("{name:<9}"))));
     };

@@ -1,18 +1,23 @@
 //! `mozart stop`: the end of a run.
 
+use jiff::Timestamp;
+
 use super::{
     choices::JobArgument,
     exit::Exit,
+    loading,
     printer::Printer,
-    reading::Reading,
+    reading::{Found, Reading},
     summary,
 };
 use crate::{
+    job::load::Overrides,
     local::{
-        self,
         control::{self, Ask},
+        lock::{Holder, Lock},
+        stop,
     },
-    store::record::RunState,
+    store::{self, record::RunState},
 };
 
 /// Arguments of `mozart stop`.
@@ -41,7 +46,29 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
         control::ask(&reading.run_folder(&found), if args.now { Ask::StopNow } else { Ask::Stop })?;
         let what = if args.now { "ends what runs, and" } else { "lets what runs finish, and" };
         printer.note(format!("process {} {what} ends {id}", holder.pid));
+    } else {
+        close(&reading, &found, printer)?;
+        printer.note(format!("{id} has ended: no process drove it"));
     }
     printer.hint(format!("mozart resume {id} later starts a run of the unfinished batches"));
     Ok(Exit::Done)
+}
+
+/// Ends a run that nobody drives: under the job's lock, so that nobody begins to meanwhile.
+fn close(reading: &Reading, found: &Found, printer: &Printer) -> anyhow::Result<()> {
+    let now = Timestamp::now();
+    let holder = Holder::this_process(found.run.id.clone(), now);
+    let path = reading.home.job(found.job.uid).join("lock");
+    let _lock = Lock::take(&path, &format!("job {}", found.job.name), &holder)?;
+    loading::still_there(&found.job.file)?;
+    let job = loading::load_file(&found.job.file, &Overrides::default(), printer)?;
+    super::runtime()?.block_on(async {
+        let store = store::Local::open(&reading.home, &job.state).await?;
+        let last = store.last_run(found.job.uid).await?;
+        if let Some(last) = last.filter(|last| !last.is_over()) {
+            stop::close(&store, last, now).await?;
+        }
+        store.close().await;
+        Ok(())
+    })
 }

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     engine::ranges::Ranges,
+    job::identity::BatchNum,
     store::record::{BatchRecord, BatchState, RunRecord, RunState},
 };
 
@@ -27,23 +28,38 @@ pub struct FailureGroup {
     pub message: String,
 }
 
-/// The failed ones of `batches` by their reason, the commonest first.
-pub fn failures(batches: &[BatchRecord]) -> Vec<FailureGroup> {
-    let mut groups: BTreeMap<&str, FailureGroup> = BTreeMap::new();
-    for batch in batches.iter().filter(|batch| batch.state == BatchState::Failed) {
-        let reason = batch.reason.as_deref().unwrap_or("Unknown");
-        let group = groups.entry(reason).or_insert_with(|| FailureGroup {
+/// Failed batches, gathered by their reason.
+#[derive(Debug, Default)]
+pub struct Failures(BTreeMap<String, FailureGroup>);
+
+impl Failures {
+    /// Of the failed ones among `batches`.
+    pub fn of(batches: &[BatchRecord]) -> Self {
+        let mut failures = Self::default();
+        for batch in batches.iter().filter(|batch| batch.state == BatchState::Failed) {
+            let reason = batch.reason.as_deref().unwrap_or("Unknown");
+            failures.add(batch.batch, reason, batch.message.as_deref().unwrap_or_default());
+        }
+        failures
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, batch: BatchNum, reason: &str, message: &str) {
+        let group = self.0.entry(reason.to_owned()).or_insert_with(|| FailureGroup {
             reason: reason.to_owned(),
             count: 0,
             batches: Ranges::default(),
-            message: batch.message.clone().unwrap_or_default(),
+            message: message.to_owned(),
         });
-        group.batches.insert(batch.batch);
-        group.count += 1;
+        group.count += u32::from(group.batches.insert(batch));
     }
-    let mut groups: Vec<FailureGroup> = groups.into_values().collect();
-    groups.sort_by_key(|group| std::cmp::Reverse(group.count));
-    groups
+
+    /// By reason, the commonest first.
+    pub fn groups(self) -> Vec<FailureGroup> {
+        let mut groups: Vec<FailureGroup> = self.0.into_values().collect();
+        groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+        groups
+    }
 }
 
 /// A line or two for each reason.

@@ -1,12 +1,6 @@
 //! `mozart suspend`: what runs finishes, nothing new starts.
 
-use super::{
-    choices::JobArgument,
-    exit::Exit,
-    printer::Printer,
-    reading::Reading,
-    summary,
-};
+use super::{choices::JobArgument, exit::Exit, printer::Printer, reading::Reading, summary};
 use crate::{
     local::control::{self, Ask},
     store::record::RunState,
@@ -14,8 +8,10 @@ use crate::{
 
 /// Arguments of `mozart suspend`.
 #[derive(Debug, clap::Args)]
-#[command(before_help = "  mozart suspend review           what runs finishes, then mozart resume goes on\n  \
-                         mozart suspend review --now     what runs is ended, to be gone on with")]
+#[command(
+    before_help = "  mozart suspend review           what runs finishes, then mozart resume goes on\n  \
+                         mozart suspend review --now     what runs is ended, to be gone on with"
+)]
 pub struct Args {
     #[command(flatten)]
     job: JobArgument,

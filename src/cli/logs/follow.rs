@@ -44,7 +44,7 @@ pub fn follow(
             }
         }
         for (key, place) in &mut places {
-            let lines = place.read(&reading.file(found, *key, stream))?;
+            let lines = place.read(&stream.of(reading.files(found, *key)))?;
             show(*key, &lines, printer)?;
         }
         if !driven {

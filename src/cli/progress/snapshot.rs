@@ -12,8 +12,8 @@ use crate::{
     job::outcome::Usage,
 };
 
-/// How many lines [`Snapshot::block`] has, so that the display never jumps.
-pub const HEIGHT: usize = 3;
+/// How many lines a block has, so that the display never jumps.
+const HEIGHT: usize = 3;
 
 /// The widest bar, in columns.
 const BAR_MAX: usize = 40;
@@ -71,7 +71,7 @@ impl Snapshot {
 
     /// The display of [`HEIGHT`] lines, each within the width of `look`.
     pub fn block(&self, look: &Look, now: Timestamp, zone: &TimeZone) -> Vec<String> {
-        let lines = [self.bar(look), self.totals(look, now), self.present(look, now, zone)];
+        let lines: [String; HEIGHT] = [self.bar(look), self.totals(look, now), self.present(look, now, zone)];
         let width = look.width.unwrap_or(80).saturating_sub(1);
         lines
             .into_iter()

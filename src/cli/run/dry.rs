@@ -47,7 +47,10 @@ pub fn show(job: &Job, only: Option<&Ranges>, form: Form, printer: &Printer) -> 
     let mut prompts = Vec::with_capacity(numbers.len());
     for number in numbers {
         let batch = job.batches.get(number).ok_or_else(|| {
-            Advised::new(format!("there is no batch {number}, the job has {total}"), "leave it out of --batches")
+            Advised::new(
+                format!("there is no batch {number}, the job has {total}"),
+                "leave it out of --batches",
+            )
         })?;
         prompts.push(planned(job, batch)?);
     }
@@ -76,7 +79,11 @@ fn planned(job: &Job, batch: Batch) -> anyhow::Result<PlannedBatch> {
 fn text(planned: &PlannedBatch, total: u32, printer: &Printer) -> String {
     let PlannedBatch { batch, start_item, end_item, label, prompt, files } = planned;
     let label = label.as_deref().map(|label| format!(", {label}")).unwrap_or_default();
-    let items = if start_item == end_item { format!("item {start_item}") } else { format!("items {start_item}-{end_item}") };
+    let items = if start_item == end_item {
+        format!("item {start_item}")
+    } else {
+        format!("items {start_item}-{end_item}")
+    };
     let heading = format!("==> batch {batch} of {total}, {items}{label} <==");
     let mut text = format!("{}\n{}\n", printer.out.paint(Tone::Strong, heading), prompt.trim_end());
     for file in files {

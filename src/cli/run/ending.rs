@@ -34,7 +34,12 @@ pub fn tell(job: &Job, ending: &Ending<'_>, printer: &Printer) {
     let mut parts = vec![summary::counts(run), summary::took(run, Timestamp::now())];
     parts.extend(used(&run.usage));
     let separator = look.symbol(" · ", ", ");
-    printer.note(format!("{} {}{separator}{}", look.paint(Tone::Strong, &run.id), look.paint(tone, word), parts.join(separator)));
+    printer.note(format!(
+        "{} {}{separator}{}",
+        look.paint(Tone::Strong, &run.id),
+        look.paint(tone, word),
+        parts.join(separator)
+    ));
     if let Some(message) = &run.message {
         printer.note(message);
     }

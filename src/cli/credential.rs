@@ -1,0 +1,125 @@
+//! `mozart credential`: the limits of credentials, as every Mozart of this user shares them.
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    choices::{ListForm, ListFormArgument},
+    error::Advised,
+    exit::Exit,
+    format,
+    printer::Printer,
+    table::{Cell, Table},
+    terminal::Tone,
+};
+use crate::{
+    driver::ports::Gates as _,
+    engine::gate::{GateReport, GateState},
+    store::{
+        gates::{FileGates, NamedGate},
+        home::Home,
+    },
+};
+
+/// Arguments of `mozart credential`.
+#[derive(Debug, clap::Args)]
+#[command(before_help = "  mozart credential list       which limits hold, until when, and why\n  \
+                         mozart credential resume     go on after topping up or logging in")]
+pub struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Show the credentials that jobs have used, and their limits
+    #[command(before_help = "  mozart credential list\n  mozart credential list -o json")]
+    List {
+        #[command(flatten)]
+        form: ListFormArgument,
+    },
+    /// Let batches start again; the first of them tries alone
+    #[command(before_help = "  mozart credential resume               every one that waits for a person\n  \
+                             mozart credential resume 3f2a9c01      one, by the key that list shows")]
+    Resume {
+        /// The key of one, or how it begins; by default all that wait for a person
+        key: Option<String>,
+    },
+}
+
+/// Shows the gates, or opens them.
+pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
+    let home = Home::of_environment()?;
+    let gates = FileGates::list(&home)?;
+    match &args.verb {
+        Verb::List { form } => list(&gates, form.form, printer)?,
+        Verb::Resume { key } => resume(&home, gates, key.as_deref(), printer)?,
+    }
+    Ok(Exit::Done)
+}
+
+fn list(gates: &[NamedGate], form: ListForm, printer: &Printer) -> anyhow::Result<()> {
+    match form {
+        ListForm::Json => printer.json(&gates)?,
+        ListForm::Name => {
+            for gate in gates {
+                printer.line(&gate.name.key)?;
+            }
+        }
+        ListForm::Table if gates.is_empty() => printer.note("no credential was limited yet"),
+        ListForm::Table => printer.table(&table(gates, Timestamp::now(), &TimeZone::system()))?,
+    }
+    Ok(())
+}
+
+fn table(gates: &[NamedGate], now: Timestamp, zone: &TimeZone) -> Table {
+    let mut table = Table::new(&["KEY", "CREDENTIAL", "MODELS", "STATE", "WHY"]);
+    for NamedGate { name, gate } in gates {
+        let (state, why) = match &gate.state {
+            GateState::Open => (Cell::toned(Tone::Good, "open"), ""),
+            GateState::Closed { until, cause, .. } => {
+                let until = format!("closed until {}", format::until(*until, now, zone));
+                (Cell::toned(Tone::Warning, until), cause.as_str())
+            }
+            GateState::Canary { cause, .. } => {
+                (Cell::toned(Tone::Warning, "tried by one batch"), cause.as_str())
+            }
+            GateState::Held { cause, .. } => (Cell::toned(Tone::Bad, "waits for a person"), cause.as_str()),
+        };
+        let key = name.key.get(..8).unwrap_or(&name.key);
+        table.row(vec![
+            key.into(),
+            name.credential.as_str().into(),
+            name.family.as_str().into(),
+            state,
+            why.into(),
+        ]);
+    }
+    table
+}
+
+fn resume(home: &Home, gates: Vec<NamedGate>, key: Option<&str>, printer: &Printer) -> anyhow::Result<()> {
+    let chosen: Vec<NamedGate> = match key {
+        Some(key) => gates.into_iter().filter(|gate| gate.name.key.starts_with(key)).collect(),
+        None => gates.into_iter().filter(|gate| matches!(gate.gate.state, GateState::Held { .. })).collect(),
+    };
+    match (key, chosen.as_slice()) {
+        (Some(key), []) => {
+            let hint = "mozart credential list shows the keys";
+            return Err(Advised::new(format!("no credential's key begins with `{key}`"), hint).into());
+        }
+        (Some(key), [_, _, ..]) => {
+            let hint = "write more of it";
+            return Err(Advised::new(format!("several credentials' keys begin with `{key}`"), hint).into());
+        }
+        (None, []) => printer.note("no credential waits for a person"),
+        _ => {}
+    }
+    let runtime = super::runtime()?;
+    for NamedGate { name, .. } in chosen {
+        let words = format!("{} ({})", name.credential, name.family);
+        let gate = FileGates::open(home, name)?;
+        runtime.block_on(gate.report(GateReport::OpenedByHand { at: Timestamp::now() }))?;
+        printer.note(format!("{words}: batches start again, one tries first"));
+    }
+    Ok(())
+}

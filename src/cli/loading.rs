@@ -1,0 +1,128 @@
+//! Job files from the command line: loaded with what it says on top, their problems shown.
+
+use std::{
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+
+use super::{
+    error::{Advised, Told},
+    pen,
+    printer::Printer,
+    terminal::Tone,
+};
+use crate::{
+    job::{
+        load::{Loaded, Overrides, load, load_text},
+        model::Job,
+        problem::{LineKind, Problems},
+    },
+    sources::LocalSources,
+};
+
+/// A job file, and what is said on top of it.
+#[derive(Clone, Debug, clap::Args)]
+pub struct FileArguments {
+    /// The job file
+    #[arg(value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub on_top: OverrideArguments,
+}
+
+/// What is said on top of a job file.
+#[derive(Clone, Debug, clap::Args)]
+pub struct OverrideArguments {
+    /// Where the batches read and write, instead of what the file says
+    #[arg(short, long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub workspace: Option<PathBuf>,
+    /// Set a field as if it stood in the file, such as batch.totalItems=20; may be repeated
+    #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
+    pub set: Vec<(String, String)>,
+}
+
+/// Reads `path=value`.
+pub fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((path, value)) if !path.trim().is_empty() => Ok((path.trim().to_owned(), value.to_owned())),
+        _ => Err("write a field and a value, such as batch.totalItems=20".to_owned()),
+    }
+}
+
+impl OverrideArguments {
+    /// What is said on top of the file.
+    pub fn overrides(&self, parallelism: Option<u32>) -> anyhow::Result<Overrides> {
+        let workspace = self.workspace.as_ref().map(std::path::absolute).transpose();
+        let workspace = workspace.context("the workspace cannot be made absolute")?;
+        let parallelism = parallelism.and_then(NonZeroU32::new);
+        Ok(Overrides { set: self.set.clone(), workspace, parallelism, items: None })
+    }
+}
+
+/// Loads the file; shows its warnings, or everything that is wrong with it.
+///
+/// # Errors
+/// The file cannot be run; that has been told.
+pub fn load_file(path: &Path, overrides: &Overrides, printer: &Printer) -> anyhow::Result<Job> {
+    match load(path, overrides, &sources(path)?) {
+        Ok(Loaded { job, warnings }) => {
+            tell(&warnings, printer);
+            Ok(job)
+        }
+        Err(problems) => {
+            tell(&problems, printer);
+            Err(Told.into())
+        }
+    }
+}
+
+/// What the job may name: files beside it, and a command there.
+pub fn sources(path: &Path) -> anyhow::Result<LocalSources> {
+    let file =
+        std::path::absolute(path).with_context(|| format!("cannot make {} absolute", path.display()))?;
+    Ok(LocalSources::new(file.parent().unwrap_or(Path::new("/"))))
+}
+
+/// A job that runs Claude Code and nothing else, for looking at this machine.
+pub fn example() -> anyhow::Result<Job> {
+    let text = "name: doctor\nbackend: {type: claude_cli}\nbatch: {size: 1, total_items: 1}\nprompt: {template: x}\n";
+    let folder = std::env::current_dir().context("the present folder is not known")?;
+    let sources = LocalSources::new(&folder);
+    let loaded = load_text(text, &folder.join("doctor.yaml"), &Overrides::default(), &sources);
+    loaded.map(|loaded| loaded.job).context("Mozart's own example cannot be read")
+}
+
+/// Shows problems with the lines they are about.
+pub fn tell(problems: &Problems, printer: &Printer) {
+    if problems.is_empty() {
+        return;
+    }
+    let look = &printer.err;
+    let text = problems.render(|line, kind| match kind {
+        LineKind::Error => painted(line, "error:", Tone::Bad, look),
+        LineKind::Warning => painted(line, "warning:", Tone::Warning, look),
+        LineKind::Snippet => line.to_owned(),
+        LineKind::Caret => look.paint(Tone::Bad, line),
+        LineKind::Help => painted(line, "help:", Tone::Name, look),
+    });
+    pen::write(&format!("{text}\n"));
+}
+
+/// The line with its first word in a tone.
+fn painted(line: &str, word: &str, tone: Tone, look: &super::terminal::Look) -> String {
+    line.replacen(word, &look.paint(tone, word), 1)
+}
+
+/// A job file that was run before is still where it was.
+///
+/// # Errors
+/// It is not, with what to do.
+pub fn still_there(file: &Path) -> anyhow::Result<()> {
+    if file.exists() {
+        return Ok(());
+    }
+    let hint = "put it back, or run it from its new place: a job is known by its file's path";
+    Err(Advised::new(format!("the job file {} is no longer there", file.display()), hint).into())
+}

@@ -1,0 +1,195 @@
+//! A verb carried out: the run driven to its end, with the progress shown and what came of it.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+
+use super::{PaceArguments, ending};
+use crate::{
+    backend::{
+        self,
+        health::{Health, HealthState},
+    },
+    cli::{
+        choices::Form, describe, error::Advised, exit::Exit, pen, printer::Printer, progress::Progress,
+        summary::Failures, terminal::Tone,
+    },
+    driver::turn::View,
+    engine::{
+        event::EventKind,
+        ledger::{Ledger, RunPhase},
+    },
+    job::model::Job,
+    local::{
+        lock::LockError,
+        run::{Begun, Ended, LocalError, Machine, Request, Watcher, run},
+        verb::Verb,
+        wishes::Interruption,
+    },
+    store::{home::Home, record::RunRecord},
+};
+
+/// What is to be driven, and how.
+pub struct Drive {
+    /// The job.
+    pub job: Job,
+    /// What to do with it.
+    pub verb: Verb,
+    /// How.
+    pub pace: PaceArguments,
+    /// The form of what stdout gets at the end.
+    pub form: Form,
+}
+
+/// Drives it. What the exit code says: whether the job is done, failed, waits or was interrupted.
+pub fn drive(drive: Drive, printer: &Printer) -> anyhow::Result<Exit> {
+    let Drive { job, verb, pace, form } = drive;
+    let runtime = crate::cli::runtime()?;
+    let found = runtime.block_on(backend::health_check(&job));
+    refuse_sick(&found)?;
+    let job = Arc::new(job);
+    let request = Request {
+        job: Arc::clone(&job),
+        verb,
+        limit: pace.limit,
+        no_wait: pace.no_wait,
+        keep_awake: pace.keep_awake.unwrap_or(printer.err.terminal),
+    };
+    let machine = Machine {
+        home: Home::of_environment()?,
+        cwd: std::env::current_dir().context("the present folder is not known")?,
+        program: std::env::current_exe().context("Mozart's own program is not found")?,
+    };
+    let mut watcher = Screen { printer, found: &found, progress: None, failures: Failures::default() };
+    let ended = runtime.block_on(run(&machine, &request, &mut watcher));
+    let Screen { progress, failures, .. } = watcher;
+    drop(progress);
+    // What still waits in threads of its own (a name that does not resolve) is not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    let (ledger, interrupted) = match ended.map_err(|error| advised(error, printer))? {
+        Ended::Drove { ledger, interrupted } => (ledger, interrupted),
+        Ended::AlreadyComplete(ledger) => {
+            printer.note("every batch is done already; --rerun=All does them again");
+            (ledger, false)
+        }
+        Ended::AlreadyFailed(ledger) => {
+            printer.note("the last run has failed; --rerun does again what it left undone");
+            (ledger, false)
+        }
+    };
+    let record = RunRecord::of(job.name.as_str(), &ledger);
+    let exit = exit_of(&ledger, interrupted);
+    let ending = ending::Ending { run: &record, failures: failures.groups(), workspace: &job.workspace.path };
+    ending::tell(&job, &ending, printer);
+    if form == Form::Json {
+        printer.json(&ending)?;
+    }
+    Ok(exit)
+}
+
+fn exit_of(ledger: &Ledger, interrupted: bool) -> Exit {
+    match &ledger.phase {
+        RunPhase::Complete => Exit::Done,
+        RunPhase::Failed { .. } => Exit::JobFailed,
+        _ if interrupted => Exit::Interrupted,
+        RunPhase::Suspended { reason, .. } if reason == "LongWait" => Exit::Waiting,
+        // Suspended as it was asked for: a trial that ended, a budget that is used up, `mozart suspend`.
+        _ => Exit::Done,
+    }
+}
+
+/// A backend that cannot work is told before anything starts.
+fn refuse_sick(found: &[Health]) -> anyhow::Result<()> {
+    match found.iter().find(|health| health.state == HealthState::Fail) {
+        None => Ok(()),
+        Some(Health { name, found, advice, .. }) => {
+            let hint = advice.clone().unwrap_or_else(|| "mozart doctor looks at everything".to_owned());
+            Err(Advised::new(format!("{name}: {found}"), hint).into())
+        }
+    }
+}
+
+/// What to do about an error of the run; a difference of plans is shown.
+fn advised(error: LocalError, printer: &Printer) -> anyhow::Error {
+    let hint = match &error {
+        LocalError::Refused(refusal) => refusal.hint().to_owned(),
+        LocalError::Changed { refusal, before, now } => {
+            show_difference(before, now, printer);
+            refusal.hint().to_owned()
+        }
+        LocalError::Lock(LockError::Held { .. }) => {
+            "mozart status shows it; wait for it, or end it with mozart stop".to_owned()
+        }
+        _ => return error.into(),
+    };
+    let message = error.to_string();
+    anyhow::Error::new(error).context(Advised::new(message, hint))
+}
+
+/// The lines of the plan that differ, with two around them.
+fn show_difference(before: &str, now: &str, printer: &Printer) {
+    let difference = similar::TextDiff::from_lines(before, now);
+    let look = &printer.err;
+    for line in difference.unified_diff().context_radius(2).to_string().lines() {
+        let tone = match line.as_bytes().first() {
+            Some(b'+') => Tone::Good,
+            Some(b'-') => Tone::Bad,
+            _ => Tone::Quiet,
+        };
+        pen::write(&format!("{}\n", look.paint(tone, line)));
+    }
+}
+
+/// What a person sees of it.
+struct Screen<'a> {
+    printer: &'a Printer,
+    found: &'a [Health],
+    progress: Option<Progress>,
+    failures: Failures,
+}
+
+impl Watcher for Screen<'_> {
+    fn begins(&mut self, begun: &Begun<'_>) {
+        for line in describe::lines_with(begun.job, self.found, &self.printer.err) {
+            self.printer.note(line);
+        }
+        for health in self.found.iter().filter(|health| health.state == HealthState::Warn) {
+            self.printer.warn(format!("{}: {}", health.name, health.found));
+        }
+        let record = RunRecord::of(begun.job.name.as_str(), begun.ledger);
+        if begun.goes_on {
+            self.printer.note(format!("{} goes on: {}", record.id, crate::cli::summary::counts(&record)));
+        }
+        self.progress = Some(Progress::start(self.printer));
+    }
+
+    fn turned(&mut self, view: &View<'_>) {
+        for event in view.events {
+            if let EventKind::BatchFailed { batch, reason, message, .. } = &event.kind {
+                self.failures.add(*batch, reason, message);
+            }
+        }
+        if let Some(progress) = &self.progress {
+            progress.observe(view);
+        }
+    }
+
+    fn interrupted(&mut self, interruption: Interruption) {
+        self.printer.warn(match interruption {
+            Interruption::Finish => {
+                "what runs is finished, then the run is suspended; once more ends it at once"
+            }
+            Interruption::EndNow => "what runs is ended; mozart resume goes on with it",
+        });
+    }
+
+    fn warned(&mut self, warning: &dyn std::error::Error) {
+        let mut text = warning.to_string();
+        let mut cause = warning.source();
+        while let Some(source) = cause {
+            text = format!("{text}: {source}");
+            cause = source.source();
+        }
+        self.printer.warn(text);
+    }
+}
