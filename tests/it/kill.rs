@@ -100,9 +100,9 @@ impl Job {
         Self { sandbox, ledger }
     }
 
-    /// `local-run` the first time, `resume` from then on.
-    fn start(&self, session: u32) -> Child {
-        let mut command = match session {
+    /// `local-run` until something of the job has started, `resume` from then on.
+    fn start(&self) -> Child {
+        let mut command = match self.ledger.starts() {
             0 => self.sandbox.mozart(["local-run", "job.yaml"]),
             _ => self.sandbox.mozart(["resume", "kill-test"]),
         };
@@ -137,7 +137,7 @@ fn run_with_kills(kills: u32, random: &mut fastrand::Rng) -> (Job, Story) {
     let mut story = Story::default();
     for session in 0.. {
         let starts = job.ledger.starts();
-        let mut mozart = job.start(session);
+        let mut mozart = job.start();
         let since = Instant::now();
         if story.kills == kills {
             let status = mozart.wait().unwrap();
@@ -191,8 +191,8 @@ fn check(job: &Job, story: &Story) -> u32 {
         story.in_flight_at_kills
     );
     let status = job.sandbox.json(["status", "kill-test"]);
-    assert_eq!(status["batches"]["succeeded"], BATCHES, "{status}");
-    assert_eq!(status["batches"]["failed"], 0, "{status}");
+    assert_eq!(status["run"]["succeeded"], BATCHES, "{status}");
+    assert_eq!(status["run"]["failed"], 0, "{status}");
     wait_for("no process is left", || job.sandbox.processes().is_empty());
     extra
 }
