@@ -110,7 +110,7 @@ enum Ended {
     /// Its program has exited, and this much was understood of its output before.
     Exit(Exit, Option<Failure>),
     /// It was answered in this process.
-    Judged(Judgement),
+    Judged(Box<Judgement>),
     /// It failed before anything ran.
     Failed(Failure),
     /// It is gone, and nobody saw how.
@@ -152,7 +152,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
                 }
                 (judgement, Some(exit.code))
             }
-            Ended::Judged(judgement) => (judgement, None),
+            Ended::Judged(judgement) => (*judgement, None),
             Ended::Failed(failure) => (Judgement::failed(failure), None),
             Ended::Vanished | Ended::KeeperGone => match self.judge_vanished().await {
                 Some(judgement) => (judgement, None),
@@ -169,7 +169,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
         };
         match backend::place(&self.attempt.job.backend) {
             Place::Process => self.start().await,
-            Place::InProcess => Ended::Judged(self.ask(&prompt).await),
+            Place::InProcess => Ended::Judged(Box::new(self.ask(&prompt).await)),
         }
     }
 
