@@ -41,7 +41,7 @@ pub struct Item(
 );
 
 /// Where items come from: a JSON array, or one a line, each line JSON or text.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ItemsFrom {
     /// Cluster: a key of a `ConfigMap`.
@@ -55,7 +55,7 @@ pub struct ItemsFrom {
 }
 
 /// A key of a `ConfigMap` or a `Secret` of the job's namespace.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeyReference {
     /// The object's name.

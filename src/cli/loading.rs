@@ -11,6 +11,7 @@ use super::{
     error::{Advised, Told},
     pen,
     printer::Printer,
+    reading::Reading,
     terminal::Tone,
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
         model::Job,
         problem::{LineKind, Problems},
     },
+    local::verb::Verb,
     sources::LocalSources,
 };
 
@@ -57,7 +59,7 @@ impl OverrideArguments {
         let workspace = self.workspace.as_ref().map(std::path::absolute).transpose();
         let workspace = workspace.context("the workspace cannot be made absolute")?;
         let parallelism = parallelism.and_then(NonZeroU32::new);
-        Ok(Overrides { set: self.set.clone(), workspace, parallelism, items: None })
+        Ok(Overrides { set: self.set.clone(), workspace, parallelism, items: Vec::new() })
     }
 }
 
@@ -78,11 +80,27 @@ pub fn load_file(path: &Path, overrides: &Overrides, printer: &Printer) -> anyho
     }
 }
 
+/// Loads the file for `verb`: what its last run has read once, it is not read again for the rest of that run.
+///
+/// # Errors
+/// As [`load_file`], and where the state cannot be read.
+pub fn load_to_run(
+    path: &Path,
+    mut overrides: Overrides,
+    verb: &Verb,
+    printer: &Printer,
+) -> anyhow::Result<Job> {
+    overrides.items = Reading::open()?.items_for(&absolute(path)?, verb)?;
+    load_file(path, &overrides, printer)
+}
+
 /// What the job may name: files beside it, and a command there.
 pub fn sources(path: &Path) -> anyhow::Result<LocalSources> {
-    let file =
-        std::path::absolute(path).with_context(|| format!("cannot make {} absolute", path.display()))?;
-    Ok(LocalSources::new(file.parent().unwrap_or(Path::new("/"))))
+    Ok(LocalSources::new(absolute(path)?.parent().unwrap_or(Path::new("/"))))
+}
+
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot make {} absolute", path.display()))
 }
 
 /// A job that runs Claude Code and nothing else, for looking at this machine.

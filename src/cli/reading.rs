@@ -1,6 +1,6 @@
 //! The state of jobs, as commands read it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap_complete::CompletionCandidate;
@@ -10,8 +10,15 @@ use super::error::Advised;
 use crate::{
     engine::ledger::Ledger,
     history::{HistoryError, Reader},
-    job::identity::{AttemptKey, BatchNum},
-    local::lock::{Hold, Holder, Lock},
+    job::{
+        identity::{AttemptKey, BatchNum},
+        items::PinnedItems,
+    },
+    local::{
+        lock::{Hold, Holder, Lock},
+        pinned,
+        verb::Verb,
+    },
     store::{
         home::Home,
         record::{AttemptRecord, BatchRecord, BatchState, JobRecord, RunRecord},
@@ -139,6 +146,11 @@ impl Reading {
     pub fn live(&self, found: &Found) -> anyhow::Result<Vec<AttemptKey>> {
         let running = self.batches_in(found, Some(BatchState::Running))?;
         Ok(running.iter().map(|batch| AttemptKey { batch: batch.batch, ordinal: batch.attempts }).collect())
+    }
+
+    /// The items that the job file `file` (absolute) is to be loaded with for `verb`.
+    pub fn items_for(&self, file: &Path, verb: &Verb) -> anyhow::Result<Vec<PinnedItems>> {
+        Ok(self.runtime.block_on(pinned::items_for(&self.home, &self.reader, file, verb))?)
     }
 
     /// Where an attempt's texts are.

@@ -30,6 +30,7 @@ pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     let Args { job, on_top, pace, form } = args;
     let found = Reading::open()?.find_last(job.job.as_deref())?;
     loading::still_there(&found.job.file)?;
-    let job = loading::load_file(&found.job.file, &on_top.overrides(pace.parallelism)?, printer)?;
-    drive(Drive { job, verb: Verb::Resume, pace, form: form.form }, printer)
+    let (overrides, verb) = (on_top.overrides(pace.parallelism)?, Verb::Resume);
+    let job = loading::load_to_run(&found.job.file, overrides, &verb, printer)?;
+    drive(Drive { job, verb, pace, form: form.form }, printer)
 }

@@ -46,7 +46,7 @@ pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     let Args { job, which, on_top, pace, form } = args;
     let found = Reading::open()?.find_last(job.job.as_deref())?;
     loading::still_there(&found.job.file)?;
-    let job = loading::load_file(&found.job.file, &on_top.overrides(pace.parallelism)?, printer)?;
-    let selection = which.batches.map_or(Select::Failed, Select::Batches);
-    drive(Drive { job, verb: Verb::Retry(selection), pace, form: form.form }, printer)
+    let verb = Verb::Retry(which.batches.map_or(Select::Failed, Select::Batches));
+    let job = loading::load_to_run(&found.job.file, on_top.overrides(pace.parallelism)?, &verb, printer)?;
+    drive(Drive { job, verb, pace, form: form.form }, printer)
 }

@@ -81,15 +81,16 @@ fn selection(text: &str) -> Result<Select, String> {
 /// Loads the file and runs it, or shows what it would do.
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     let Args { file, dry_run, batches, rerun, continue_, restart, pace, form } = args;
-    let job = loading::load_file(&file.file, &file.on_top.overrides(pace.parallelism)?, printer)?;
-    if dry_run {
-        return dry::show(&job, batches.as_ref(), form.form, printer);
-    }
     let changed = match (continue_, restart) {
         (true, _) => Changed::Continue,
         (_, true) => Changed::Restart,
         (false, false) => Changed::Refuse,
     };
-    let select = rerun.or(batches.map(Select::Batches));
-    drive(Drive { job, verb: Verb::Run { select, changed }, pace, form: form.form }, printer)
+    let select = rerun.or(batches.clone().map(Select::Batches));
+    let verb = Verb::Run { select, changed };
+    let job = loading::load_to_run(&file.file, file.on_top.overrides(pace.parallelism)?, &verb, printer)?;
+    if dry_run {
+        return dry::show(&job, batches.as_ref(), form.form, printer);
+    }
+    drive(Drive { job, verb, pace, form: form.form }, printer)
 }

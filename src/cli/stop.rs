@@ -16,6 +16,7 @@ use crate::{
         control::{self, Ask},
         lock::{Holder, Lock},
         stop,
+        verb::Verb,
     },
     store::{self, record::RunState},
 };
@@ -61,7 +62,7 @@ fn close(reading: &Reading, found: &Found, printer: &Printer) -> anyhow::Result<
     let path = reading.home.job(found.job.uid).join("lock");
     let _lock = Lock::take(&path, &format!("job {}", found.job.name), &holder)?;
     loading::still_there(&found.job.file)?;
-    let job = loading::load_file(&found.job.file, &Overrides::default(), printer)?;
+    let job = loading::load_to_run(&found.job.file, Overrides::default(), &Verb::Resume, printer)?;
     super::runtime()?.block_on(async {
         let store = store::Local::open(&reading.home, &job.state).await?;
         let last = store.last_run(found.job.uid).await?;

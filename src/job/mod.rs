@@ -15,5 +15,3 @@ pub mod start;
 pub mod template;
 mod validate;
 mod yaml_text;
-
-pub use validate::BACKEND_FIELDS;

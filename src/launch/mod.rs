@@ -8,7 +8,6 @@ mod follow;
 pub mod keeper;
 mod logs;
 mod process;
-mod programs;
 mod run;
 mod shared;
 mod stage;

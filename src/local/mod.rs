@@ -6,6 +6,7 @@ pub mod clock;
 pub mod control;
 pub mod credential;
 pub mod lock;
+pub mod pinned;
 pub mod plan;
 pub mod run;
 pub mod stop;

@@ -19,6 +19,7 @@ use super::{
     control::{self, ControlError, Watch},
     credential::gate_of,
     lock::{Holder, Lock, LockError},
+    pinned,
     plan::same_cut,
     verb::{Decision, Refusal, Standing, Verb, decide},
     wishes::{self, Interruption},
@@ -42,8 +43,11 @@ use crate::{
     job::{identity::RunId, model::Job},
     launch::{self, LocalLauncher, Place},
     notify::{Notifications, NotifyError},
-    store::{self, answers::Answers, error::OpenError, gates::FileGates, home::Home},
+    store::{self, answers::Answers, error::OpenError, gates::FileGates, home::Home, prune::Keep},
 };
+
+/// How many old runs are forgotten when a run begins, and when it ends.
+const FORGOTTEN_AT_ONCE: u32 = 10;
 
 /// This machine, as far as a run needs it.
 #[derive(Clone, Debug)]
@@ -67,8 +71,8 @@ pub struct Request {
     pub limit: Option<u32>,
     /// Whether a limit suspends the run at once.
     pub no_wait: bool,
-    /// Whether the machine is kept awake: `None` tries it and says nothing where it cannot be.
-    pub keep_awake: Option<bool>,
+    /// Whether the machine is kept awake.
+    pub keep_awake: bool,
 }
 
 /// Whoever watches a run.
@@ -189,13 +193,35 @@ pub async fn run(
     // Again, now that nobody else can change it.
     let last = store.last_run(uid).await?;
 
-    let (ledger, goes_on) = match settle(&store, request, last, uid, now).await? {
+    let (ledger, goes_on) = match settle(machine, &store, request, last, uid, now).await? {
         Settled::Drive { ledger, goes_on } => (ledger, goes_on),
         Settled::Ended(ended) => return Ok(*ended),
     };
     watcher.begins(&Begun { job, ledger: &ledger, goes_on });
+    if !goes_on {
+        forget_old_runs(machine, job, &store, uid).await;
+    }
     let ended = drive_here(machine, request, &store, *ledger, goes_on, watcher).await?;
+    if matches!(&ended, Ended::Drove { ledger, .. } if ledger.is_over()) {
+        forget_old_runs(machine, job, &store, uid).await;
+    }
     Ok(ended)
+}
+
+/// Forgets what the job no longer keeps; some of it, where there is much. What cannot be forgotten stays until the next
+/// time: a run does not fail by it.
+async fn forget_old_runs(machine: &Machine, job: &Job, store: &store::Local, uid: Uuid) {
+    let keep = Keep { runs: job.keep_runs, after_end: job.ttl_after_finished };
+    for _ in 0..FORGOTTEN_AT_ONCE {
+        match store.prune(&machine.home, uid, keep, Timestamp::now()).await {
+            Ok(Some(run)) => tracing::debug!(run = run.run, "an old run is forgotten"),
+            Ok(None) => break,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "old runs are left");
+                break;
+            }
+        }
+    }
 }
 
 /// A verb settled against where the last run stands.
@@ -205,6 +231,7 @@ enum Settled {
 }
 
 async fn settle(
+    machine: &Machine,
     store: &store::Local,
     request: &Request,
     last: Option<Ledger>,
@@ -235,10 +262,14 @@ async fn settle(
                 Some(last) => rerun(last, &select, total, job.plan_hash.clone(), now)?,
                 None => first_run(job_uid, &select, total, job.plan_hash.clone(), now)?,
             };
+            // First, so that no run is without the items that its plan names.
+            pinned::pin(&machine.home, job_uid, job)?;
             store.begin_run(&ledger, &job.plan_text).await?;
+            pinned::forget_others(&machine.home, job_uid, job);
             Ok(Settled::Drive { ledger: Box::new(ledger), goes_on: false })
         }
         (Decision::GoOn { new_plan }, Some(last)) => {
+            pinned::pin(&machine.home, job_uid, job)?;
             if new_plan {
                 store.keep_plan(&last.run, &job.plan_hash, &job.plan_text).await?;
             }
@@ -345,17 +376,13 @@ fn durability(job: &Job) -> Durability {
 }
 
 fn keep_awake(request: &Request, watcher: &mut impl Watcher) -> Option<Awake> {
-    if request.keep_awake == Some(false) {
+    if !request.keep_awake {
         return None;
     }
     match Awake::keep(&format!("Mozart runs {}", request.job.name)) {
         Ok(awake) => Some(awake),
         Err(error) => {
-            if request.keep_awake == Some(true) {
-                watcher.warned(&error);
-            } else {
-                tracing::debug!(%error, "the machine is not kept awake");
-            }
+            watcher.warned(&error);
             None
         }
     }

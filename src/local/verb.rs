@@ -74,10 +74,10 @@ pub enum Refusal {
     #[error("the last run is suspended, not ended")]
     Suspended,
     /// The file is another plan than the suspended run's.
-    #[error("the job file has changed since the suspended run began")]
+    #[error("the job file, or what it names, has changed since the suspended run began")]
     Changed,
     /// The file is another plan than that of the run that is complete.
-    #[error("every batch is done, but the job file has changed since")]
+    #[error("every batch is done, but the job file, or what it names, has changed since")]
     ChangedSinceEnd,
     /// `--continue`, but batch numbers mean other items now.
     #[error("the job file cuts the items into other batches than the suspended run does")]

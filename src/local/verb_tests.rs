@@ -1,5 +1,3 @@
-//! The table of verbs and states.
-
 use jiff::Timestamp;
 use uuid::Uuid;
 

@@ -73,6 +73,11 @@ impl Home {
         self.0.join("runs").join(job.to_string())
     }
 
+    /// What `batch.itemsFrom` gave when the job's last run began, by its hash.
+    pub fn items(&self, job: Uuid, hash: &str) -> PathBuf {
+        self.job(job).join("items").join(format!("{hash}.json"))
+    }
+
     /// All that a run leaves.
     pub fn run(&self, run: &RunId) -> PathBuf {
         self.job(run.job).join(format!("r{}", run.run))

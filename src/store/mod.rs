@@ -7,6 +7,7 @@ mod files;
 mod fold;
 pub mod gates;
 pub mod home;
+pub mod items;
 mod json;
 pub mod prune;
 pub mod record;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Local, error::Trouble, home::Home};
 use crate::{driver::ports::StoreError, engine::ledger::Ledger, job::identity::RunId};
 
-/// Which runs of a job are kept. One that is not over always is.
+/// Which runs of a job are kept. The last one always is, and one that is not over.
 #[derive(Clone, Copy, Debug)]
 pub struct Keep {
     /// So many, the newest.
@@ -19,7 +19,7 @@ pub struct Keep {
 
 impl Local {
     /// Forgets the oldest run of `job` that need not be kept; `None` when there is none. Call it again for the next: one
-    /// run is what one call costs. Of the job's last run the ledger stays, since the next run's number follows from it.
+    /// run is what one call costs.
     ///
     /// # Errors
     /// A file or row could not be deleted. Then the run is still there, with less of it, and the next call goes on.
@@ -31,30 +31,32 @@ impl Local {
         now: Timestamp,
     ) -> Result<Option<RunId>, StoreError> {
         let runs = self.runs(job).await?;
-        let mut outlived = runs.iter().enumerate().filter(|(age, ledger)| {
-            let last = *age == 0;
-            let left = !last || home.run(&ledger.run).exists();
-            left && ledger.is_over()
-                && (*age >= keep.runs as usize && !last || is_outlived(ledger, keep, now))
+        let mut outlived = runs.iter().enumerate().skip(1).filter(|(age, ledger)| {
+            ledger.is_over() && (*age >= keep.runs as usize || is_outlived(ledger, keep, now))
         });
-        let Some((age, ledger)) = outlived.next_back() else { return Ok(None) };
+        let Some((_, ledger)) = outlived.next_back() else { return Ok(None) };
         let run = ledger.run.clone();
-        // Rows first: the directory is what tells that the last run has something to forget.
-        self.forget(&run, age == 0).await?;
         let folder = home.run(&run);
         let deleted = tokio::task::spawn_blocking(move || fs::remove_dir_all(folder)).await;
         match deleted.unwrap_or_else(|error| Err(error.into())) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Trouble::of_io(&error).met("delete the files of a run in", &home.run(&run), error))
+                return Err(Trouble::of_io(&error).met(
+                    "delete the files of a run in",
+                    &home.run(&run),
+                    error,
+                ));
             }
-            _ => Ok(Some(run)),
+            _ => {}
         }
+        // Last, since the run is found by them.
+        self.forget(&run).await?;
+        Ok(Some(run))
     }
 
-    async fn forget(&self, run: &RunId, keep_ledger: bool) -> Result<(), StoreError> {
+    async fn forget(&self, run: &RunId) -> Result<(), StoreError> {
         match self {
-            Self::Sqlite(store) => store.forget(run, keep_ledger).await,
-            Self::Json(store) => store.forget(run, keep_ledger).await,
+            Self::Sqlite(store) => store.forget(run).await,
+            Self::Json(store) => store.forget(run).await,
         }
     }
 }

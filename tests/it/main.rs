@@ -17,5 +17,7 @@ mod jobs;
 #[cfg(target_os = "linux")]
 mod kill;
 mod launch;
+mod old_runs;
+mod pinned_items;
 mod reference;
 mod support;

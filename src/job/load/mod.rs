@@ -24,10 +24,10 @@ pub(super) use self::{
 use std::{
     num::NonZeroU32,
     path::{Path, PathBuf},
-    sync::Arc,
 };
 
 use super::{
+    items::PinnedItems,
     model::Job,
     problem::{Problem, Problems, Severity},
     validate,
@@ -47,8 +47,8 @@ pub struct Overrides {
     pub workspace: Option<PathBuf>,
     /// Another parallelism.
     pub parallelism: Option<NonZeroU32>,
-    /// The items that the run has pinned: `batch.itemsFrom` is then not read again.
-    pub items: Option<Arc<[serde_json::Value]>>,
+    /// The items that runs of jobs of this file have pinned.
+    pub items: Vec<PinnedItems>,
 }
 
 /// Whether a text without quotes is read as that text.

@@ -8,7 +8,7 @@ use crate::{
     job::{
         batches::Batches,
         item_text,
-        items::Items,
+        items::{Items, hash_of, text_of},
         sources::{Mode, SourceError},
     },
 };
@@ -24,10 +24,10 @@ pub fn parallelism(api: &api::batch::Batch, context: &Context<'_>) -> NonZeroU32
     context.overrides.parallelism.or(written).unwrap_or(NonZeroU32::MIN)
 }
 
-pub fn batches(api: &api::batch::Batch, context: &mut Context<'_>) -> Option<Batches> {
+pub fn batches(api: &api::batch::Batch, job_name: &str, context: &mut Context<'_>) -> Option<Batches> {
     let size = NonZeroU32::new(api.size)?;
     let start_item = api.start_item.unwrap_or(1);
-    let (total_items, items) = items(api, start_item, context)?;
+    let (total_items, items) = items(api, job_name, start_item, context)?;
     if start_item > total_items {
         let message = format!(
             "`{}` is {start_item}, and the last item is number {total_items}",
@@ -49,6 +49,7 @@ pub fn batches(api: &api::batch::Batch, context: &mut Context<'_>) -> Option<Bat
 
 fn items(
     api: &api::batch::Batch,
+    job_name: &str,
     start_item: u32,
     context: &mut Context<'_>,
 ) -> Option<(u32, Option<Items>)> {
@@ -77,15 +78,24 @@ fn items(
     if let Some(total) = api.total_items {
         return Some((total, None));
     }
-    let values: Vec<serde_json::Value> = match (&api.items, &api.items_from, &context.overrides.items) {
-        (Some(items), _, _) => items.iter().map(|item| item.0.clone()).collect(),
-        (None, _, Some(pinned)) => pinned.to_vec(),
-        (None, Some(from), None) => read(from, context)?,
-        (None, None, None) => return None,
+    let items = match (&api.items, &api.items_from) {
+        (Some(items), _) => Items { values: items.iter().map(|item| item.0.clone()).collect(), pinned: None },
+        (None, Some(from)) => {
+            let pinned = context.overrides.items.iter();
+            let mut pinned = pinned.filter(|pinned| pinned.from == *from && pinned.job == job_name);
+            if let Some(pinned) = pinned.next() {
+                Items { values: Arc::clone(&pinned.values), pinned: Some(pinned.hash.clone()) }
+            } else {
+                let values = read(from, context)?;
+                let pinned = Some(hash_of(&text_of(&values)));
+                Items { values: values.into(), pinned }
+            }
+        }
+        (None, None) => return None,
     };
-    let last =
-        u32::try_from(values.len()).ok().and_then(|count| start_item.checked_add(count))?.checked_sub(1)?;
-    Some((last, Some(Items { values: Arc::from(values) })))
+    let count = u32::try_from(items.values.len()).ok()?;
+    let last = start_item.checked_add(count)?.checked_sub(1)?;
+    Some((last, Some(items)))
 }
 
 fn read(from: &api::batch::ItemsFrom, context: &mut Context<'_>) -> Option<Vec<serde_json::Value>> {

@@ -12,10 +12,10 @@ mod rehearse;
 
 use std::{path::Path, time::Duration};
 
-pub use self::backend::BACKEND_FIELDS;
 use self::context::Context;
 use super::{
     identity::JobName,
+    items,
     load::{Form, Node, Overrides, Report},
     model::{Job, StateBackend, StateKind, Workspace},
     sources::{Mode, Sources},
@@ -37,7 +37,7 @@ pub fn job(
     let name = name(&api.metadata.name, context);
     let workspace = workspace(spec.workspace.as_ref(), context);
     let backend = backend::backend(spec.backend.as_ref(), &workspace, context);
-    let batches = batch::batches(&spec.batch, context);
+    let batches = batch::batches(&spec.batch, &api.metadata.name, context);
     let prompt = prompt::prompt(&spec.prompt, spec.batch.label.as_deref(), context);
     let parallelism = batch::parallelism(&spec.batch, context);
     let validations = checks::validations(
@@ -90,7 +90,7 @@ pub fn job(
         rehearse::rehearse(&job, context);
     }
     job.plan_text = plan::text(&job, tree);
-    job.plan_hash = plan::hash(&job.plan_text);
+    job.plan_hash = items::hash_of(&job.plan_text);
     Some(job)
 }
 

@@ -1,9 +1,6 @@
 //! What is pinned while a run is active, as text and as a hash.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::job::{load::Node, model::Job, yaml_text};
 
@@ -17,9 +14,11 @@ pub fn text(job: &Job, tree: &Node) -> String {
     if let Value::Object(map) = &mut batch {
         map.remove("parallelism");
         map.remove("pauseSeconds");
-        if let (true, Some(items)) = (map.contains_key("itemsFrom"), &job.batches.items) {
-            let bytes = serde_json::to_vec(&*items.values).unwrap_or_default();
-            map.insert("pinnedItems".to_owned(), json!({"count": items.values.len(), "sha256": hex(&bytes)}));
+        if let Some(items) = job.batches.items.as_ref().filter(|items| items.pinned.is_some()) {
+            map.insert(
+                "pinnedItems".to_owned(),
+                json!({"count": items.values.len(), "sha256": items.pinned}),
+            );
         }
     }
     let mut prompt = Map::new();
@@ -44,17 +43,4 @@ pub fn text(job: &Job, tree: &Node) -> String {
     let mut plan = Value::Object(plan);
     plan.sort_all_objects();
     yaml_text::write(&plan, &|_| None)
-}
-
-/// The hash of a plan's text: SHA-256 in hex.
-pub fn hash(text: &str) -> String {
-    hex(text.as_bytes())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

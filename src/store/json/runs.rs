@@ -114,21 +114,15 @@ impl Json {
         .map(Option::flatten)
     }
 
-    /// Deletes the files of a run, and its ledger unless that is to be kept.
-    pub(in crate::store) async fn forget(&self, run: &RunId, keep_ledger: bool) -> Result<(), StoreError> {
+    /// Deletes the files of a run that is not the last one.
+    pub(in crate::store) async fn forget(&self, run: &RunId) -> Result<(), StoreError> {
         let run = run.clone();
         self.blocking(move |json| {
-            json.change(run.job, "delete an old run from", |path, mut state| {
-                if state.ledger.as_ref().is_some_and(|last| last.run == run) && state.journal_bytes > 0 {
-                    state.journal_bytes = 0;
-                    json.write(path, &state)?;
-                }
+            json.change(run.job, "delete an old run from", |path, _| {
                 if_there(fs::remove_file(journal_path(path, run.run)))?;
-                if !keep_ledger {
-                    if_there(fs::remove_file(plan_path(path, run.run)))?;
-                    // Last, since the run is found by it.
-                    if_there(fs::remove_file(ledger_path(path, run.run)))?;
-                }
+                if_there(fs::remove_file(plan_path(path, run.run)))?;
+                // Last, since the run is found by it.
+                if_there(fs::remove_file(ledger_path(path, run.run)))?;
                 Ok(())
             })
         })

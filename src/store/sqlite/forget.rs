@@ -7,8 +7,8 @@ use crate::{driver::ports::StoreError, job::identity::RunId};
 const AT_ONCE: i64 = 1_000;
 
 impl Sqlite {
-    /// Deletes the rows of a run, and its ledger unless that is to be kept.
-    pub(in crate::store) async fn forget(&self, run: &RunId, keep_ledger: bool) -> Result<(), StoreError> {
+    /// Deletes the rows of a run, its ledger last.
+    pub(in crate::store) async fn forget(&self, run: &RunId) -> Result<(), StoreError> {
         for rows in [
             "DELETE FROM attempts WHERE (run_id, batch, ordinal) IN (SELECT run_id, batch, ordinal FROM attempts
                  WHERE run_id = (SELECT id FROM job_runs WHERE job = ? AND run = ?) LIMIT ?)",
@@ -16,12 +16,15 @@ impl Sqlite {
                  WHERE run_id = (SELECT id FROM job_runs WHERE job = ? AND run = ?) LIMIT ?)",
             "DELETE FROM notifications WHERE (run_id, id) IN (SELECT n.run_id, n.id FROM notifications n
                  WHERE n.run_id = (SELECT r.id FROM job_runs r WHERE r.job = ? AND r.run = ?) LIMIT ?)",
+            "DELETE FROM job_runs WHERE (job, run) IN (SELECT job, run FROM job_runs
+                 WHERE job = ? AND run = ? LIMIT ?)",
         ] {
             while self.delete(rows, run, AT_ONCE).await? > 0 {}
         }
-        if !keep_ledger {
-            self.delete("DELETE FROM job_runs WHERE job = ? AND run = ? AND ? = 1", run, 1).await?;
-        }
+        let unused = "DELETE FROM plans WHERE (job, hash) IN (SELECT job, hash FROM plans p
+             WHERE job = ? AND ? > 0 AND NOT EXISTS
+                 (SELECT 1 FROM job_runs r WHERE r.job = p.job AND r.ledger ->> 'planHash' = p.hash) LIMIT ?)";
+        self.delete(unused, run, AT_ONCE).await?;
         Ok(())
     }
 

@@ -54,7 +54,7 @@ async fn so_many_runs_are_kept_and_the_active_one_always() {
 }
 
 #[tokio::test]
-async fn a_run_is_forgotten_when_its_time_is_over_and_of_the_last_one_the_ledger_stays() {
+async fn a_run_is_forgotten_when_its_time_is_over_but_never_the_last_one() {
     for kind in KINDS {
         let (fixture, store, job) = four_runs(kind).await;
         let keep = Keep { runs: 10, after_end: Some(Duration::from_secs(500)) };
@@ -62,7 +62,9 @@ async fn a_run_is_forgotten_when_its_time_is_over_and_of_the_last_one_the_ledger
         let mut last = after_success(&store.last_run(job).await.unwrap().unwrap(), 2);
         (last.phase, last.ended) = (RunPhase::Complete, Some(at(800)));
         store.save(&last, &success(2)).await.unwrap();
-        assert_eq!(pruned(&fixture, &store, job, keep, 2000).await, [3, 4], "{kind:?}");
-        assert_eq!(store.last_run(job).await.unwrap(), Some(last), "{kind:?}");
+        assert_eq!(pruned(&fixture, &store, job, keep, 2000).await, [3], "{kind:?}");
+        assert_eq!(store.last_run(job).await.unwrap(), Some(last.clone()), "{kind:?}");
+        assert!(fixture.home.run(&last.run).exists(), "{kind:?}");
+        assert_eq!(store.batches(&last.run, None, BatchNum(0), 9).await.unwrap().len(), 2, "{kind:?}");
     }
 }

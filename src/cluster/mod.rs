@@ -1,3 +1,0 @@
-//! Kubernetes: the resources, and the operator that reconciles them.
-
-pub mod crd;
