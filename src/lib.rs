@@ -4,6 +4,8 @@ pub mod api;
 pub mod attempt;
 pub mod backend;
 pub mod cli;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod driver;
 pub mod engine;
 pub mod history;

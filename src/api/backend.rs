@@ -95,6 +95,17 @@ pub enum BackendType {
     Command,
 }
 
+impl BackendType {
+    /// The word that a job file has for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ClaudeCli => "claude_cli",
+            Self::AnthropicApi => "anthropic_api",
+            Self::Command => "command",
+        }
+    }
+}
+
 /// How to pay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Auth {

@@ -5,11 +5,13 @@
 
 pub mod backend;
 pub mod batch;
+pub mod credential;
 pub mod notification;
 pub mod pod;
 pub mod prompt;
 pub mod retry;
 pub mod run;
+pub mod status;
 pub mod validation;
 pub mod workspace;
 

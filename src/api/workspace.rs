@@ -42,7 +42,7 @@ pub struct ClaimTemplate {
     #[schemars(length(min = 1, max = 253))]
     pub storage_class_name: Option<String>,
     /// `ReadWriteOnce`, `ReadWriteMany`, …; `ReadWriteOnce` unless written.
-    #[schemars(length(min = 1, max = 4))]
+    #[schemars(length(min = 1, max = 4), inner(length(min = 1, max = 64)))]
     pub access_modes: Option<Vec<String>>,
     /// How much storage.
     pub resources: Resources,

@@ -19,13 +19,14 @@ pub fn conclude(
     findings: &[Finding],
     exit_code: Option<i32>,
 ) -> Outcome {
-    let Judgement { failure, accepted, usage, session, signal, mut warnings, answer: _ } = judgement;
+    let Judgement { failure, accepted, usage, session, signal, mut warnings, if_not_valid, answer: _ } =
+        judgement;
     warnings.truncate(MAX_WARNINGS);
     for warning in &mut warnings {
         warning.truncate(warning.floor_char_boundary(MAX_WARNING_BYTES));
     }
     Outcome {
-        failure: failure.or_else(|| not_valid(findings)),
+        failure: failure.or_else(|| not_valid(findings).map(|failure| if_not_valid.unwrap_or(failure))),
         accepted,
         usage,
         session,

@@ -63,6 +63,7 @@ pub fn judge(material: Material<'_>, timeout: Duration) -> Judgement {
         session: None,
         signal: None,
         warnings: Vec::new(),
+        if_not_valid: None,
         answer: Answer::Stdout,
     }
 }

@@ -232,6 +232,8 @@ pub struct Judgement {
     pub signal: Option<GateSignal>,
     /// What a person should know.
     pub warnings: Vec<String>,
+    /// What it means if a validation fails now, where the backend knows that a retry would fail alike.
+    pub if_not_valid: Option<Failure>,
     /// The answer.
     pub answer: Answer,
 }
@@ -246,6 +248,7 @@ impl Judgement {
             session: None,
             signal: None,
             warnings: Vec::new(),
+            if_not_valid: None,
             answer: Answer::None,
         }
     }

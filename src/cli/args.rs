@@ -98,6 +98,9 @@ pub enum Command {
     Doctor(doctor::Args),
     /// Print a completion script
     Completions(completions::Args),
+    /// Print the definitions of Mozart's resources, for Kubernetes
+    #[cfg(feature = "cluster")]
+    Crd(super::crd::Args),
     /// Be the parent of a run's processes
     #[command(hide = true)]
     Keeper(keeper::Args),

@@ -3,6 +3,8 @@
 mod args;
 mod choices;
 mod completions;
+#[cfg(feature = "cluster")]
+mod crd;
 mod credential;
 mod describe;
 mod doctor;
@@ -96,6 +98,8 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Init(args) => init::execute(args, printer),
         Command::Doctor(args) => doctor::execute(&args, printer),
         Command::Completions(args) => completions::execute(&args, printer),
+        #[cfg(feature = "cluster")]
+        Command::Crd(args) => crd::execute(&args, printer),
         Command::Keeper(args) => keeper::execute(&args),
         Command::Reference(args) => reference::execute(&args, printer),
     }

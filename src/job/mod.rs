@@ -15,3 +15,5 @@ pub mod start;
 pub mod template;
 mod validate;
 mod yaml_text;
+
+pub use validate::BACKEND_FIELDS;

@@ -31,11 +31,26 @@ impl Tail {
         Self { path, offset: 0, line: Vec::new(), follower }
     }
 
-    /// What the lines tell that came since the last look, and whether anything came.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn look(&mut self) -> io::Result<(Vec<Told>, bool)> {
+    /// What the lines tell that came since the last look, and whether anything came; `None` when the file cannot be read.
+    pub async fn look(mut self) -> Option<(Self, Vec<Told>, bool)> {
+        let looked = tokio::task::spawn_blocking(move || {
+            let read = self.read();
+            (self, read)
+        });
+        match looked.await {
+            Ok((tail, Ok((told, came)))) => Some((tail, told, came)),
+            Ok((_, Err(error))) => {
+                tracing::warn!(%error, "a running batch's output cannot be read; it is read at its end");
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "reading a running batch's output broke off");
+                None
+            }
+        }
+    }
+
+    fn read(&mut self) -> io::Result<(Vec<Told>, bool)> {
         let mut file = match File::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), false)),

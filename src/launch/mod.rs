@@ -8,6 +8,7 @@ mod follow;
 pub mod keeper;
 mod logs;
 mod process;
+mod programs;
 mod run;
 mod shared;
 mod stage;

@@ -12,16 +12,12 @@ use super::{
     follow::{self, Tail},
     keeper::message::{Adopt, ProcessRecord, Request, Spawn},
     logs,
+    programs::CheckPrograms,
     shared::{Entry, Shared},
     stage::Stage,
 };
 use crate::{
-    attempt::{
-        self, Attempt,
-        checks::{self, CheckProgram, Programs},
-        conclude,
-        texts::Texts,
-    },
+    attempt::{self, Attempt, checks, conclude, texts::Texts},
     backend::{self, Answer, EndedBy, Exit, Follower, Judgement, Material, Place, Told},
     driver::ports::Outputs,
     engine::world::AttemptState,
@@ -37,7 +33,8 @@ const IDLE_AFTER_RESULT: Duration = Duration::from_mins(1);
 /// An attempt that has lost so many keepers is not tried with another: they cannot live here.
 const MAX_KEEPERS_LOST: u32 = 5;
 
-type Ending = watch::Receiver<Option<EndMode>>;
+/// What tells an attempt to end.
+pub(super) type Ending = watch::Receiver<Option<EndMode>>;
 
 /// Starts an attempt, unless it is there.
 pub fn launch<O: Outputs + 'static, T: Texts>(shared: &Arc<Shared<O, T>>, start: Start) {
@@ -113,7 +110,7 @@ enum Ended {
     /// Its program has exited, and this much was understood of its output before.
     Exit(Exit, Option<Failure>),
     /// It was answered in this process.
-    Judged(Judgement),
+    Judged(Box<Judgement>),
     /// It failed before anything ran.
     Failed(Failure),
     /// It is gone, and nobody saw how.
@@ -155,7 +152,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
                 }
                 (judgement, Some(exit.code))
             }
-            Ended::Judged(judgement) => (judgement, None),
+            Ended::Judged(judgement) => (*judgement, None),
             Ended::Failed(failure) => (Judgement::failed(failure), None),
             Ended::Vanished | Ended::KeeperGone => match self.judge_vanished().await {
                 Some(judgement) => (judgement, None),
@@ -172,7 +169,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
         };
         match backend::place(&self.attempt.job.backend) {
             Place::Process => self.start().await,
-            Place::InProcess => Ended::Judged(self.ask(&prompt).await),
+            Place::InProcess => Ended::Judged(Box::new(self.ask(&prompt).await)),
         }
     }
 
@@ -270,7 +267,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
                 why = asked_to_end(&mut self.ending) => keeper.send(&Request::End { id, why }),
                 () = tokio::time::sleep(follow::EVERY), if tail.is_some() => {
                     let Some(known) = tail.take() else { continue };
-                    let Some((known, told, came)) = look(known).await else { continue };
+                    let Some((known, told, came)) = known.look().await else { continue };
                     tail = Some(known);
                     if came {
                         silent_since = silent_since.map(|_| Instant::now());
@@ -379,11 +376,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
     async fn look_at_validations(&mut self, answer: Answer) -> Result<Vec<checks::Finding>, Failure> {
         let attempt = Arc::clone(&self.attempt);
         let shared = Arc::clone(&self.shared);
-        let programs = CheckPrograms {
-            shared: Arc::clone(&shared),
-            mark: attempt.record.name.clone(),
-            ending: self.ending.clone(),
-        };
+        let programs = CheckPrograms::new(&shared, &attempt, self.ending.clone());
         let findings = if attempt.reads_files() {
             let handle = tokio::runtime::Handle::current();
             let look = move || handle.block_on(checks::look(&attempt, &answer, &shared.texts, &programs));
@@ -425,70 +418,8 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
     }
 }
 
-/// Runs the commands of an attempt's validations through the keeper.
-struct CheckPrograms<O, T> {
-    shared: Arc<Shared<O, T>>,
-    mark: String,
-    ending: Ending,
-}
-
-impl<O: Outputs + 'static, T: Texts> Programs for CheckPrograms<O, T> {
-    async fn run(&self, program: CheckProgram) -> Result<Exit, String> {
-        // What an earlier look said is not said again.
-        match std::fs::remove_file(&program.output) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.to_string()),
-            _ => {}
-        }
-        let keeper = self.shared.keeper().map_err(|error| no_keeper(&error).message)?;
-        let id = keeper.next_id();
-        let mut words = program.command.into_iter();
-        let name = words.next().unwrap_or_default();
-        let cwd = program.cwd.clone();
-        let request = Request::Spawn(Box::new(Spawn {
-            id,
-            mark: self.mark.clone(),
-            program: name.clone(),
-            args: words.collect(),
-            cwd: program.cwd,
-            env_set: program.env_set,
-            env_copy: Vec::new(),
-            env_remove: program.env_remove,
-            stdin: None,
-            stdout: program.output.clone(),
-            stderr: program.output,
-            record: None,
-            timeout_ms: milliseconds(program.timeout),
-        }));
-        let mut end = keeper.watch(id, &request);
-        let mut ending = self.ending.clone();
-        if ending.borrow().is_some() {
-            // It was asked while the attempt's own program ran, and this one is ended as well.
-            ending.mark_changed();
-        }
-        loop {
-            let end = tokio::select! {
-                end = &mut end => end.unwrap_or(End::KeeperGone),
-                why = asked_to_end(&mut ending) => {
-                    keeper.send(&Request::End { id, why });
-                    continue;
-                }
-            };
-            return match end {
-                End::Exited(exit) => Ok(exit),
-                End::NotStarted { error, file: None } => {
-                    Err(backend::command::start_failure(&name, &cwd, &error).message)
-                }
-                End::NotStarted { error, file: Some(file) } => {
-                    Err(format!("cannot open {}: {error}", file.display()))
-                }
-                End::Vanished | End::KeeperGone => Err("no end: its keeper is gone".to_owned()),
-            };
-        }
-    }
-}
-
 /// Resolves when the attempt is asked to end, once.
-async fn asked_to_end(ending: &mut Ending) -> EndedBy {
+pub(super) async fn asked_to_end(ending: &mut Ending) -> EndedBy {
     loop {
         if ending.changed().await.is_err() {
             // Whoever could ask is gone.
@@ -502,29 +433,11 @@ async fn asked_to_end(ending: &mut Ending) -> EndedBy {
     }
 }
 
-async fn look(mut tail: Tail) -> Option<(Tail, Vec<Told>, bool)> {
-    let looked = tokio::task::spawn_blocking(move || {
-        let looked = tail.look();
-        (tail, looked)
-    });
-    match looked.await {
-        Ok((tail, Ok((told, came)))) => Some((tail, told, came)),
-        Ok((_, Err(error))) => {
-            tracing::warn!(%error, "a running batch's output cannot be read; it is read at its end");
-            None
-        }
-        Err(error) => {
-            tracing::error!(%error, "reading a running batch's output broke off");
-            None
-        }
-    }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
+pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-fn no_keeper(error: &std::io::Error) -> Failure {
+pub(super) fn no_keeper(error: &std::io::Error) -> Failure {
     let text = format!("the keeper of the batches' programs cannot be started: {error}");
     Failure::new(FailureClass::Transient, "KeeperFailed", text)
 }

@@ -71,8 +71,8 @@ pub struct Request {
     pub limit: Option<u32>,
     /// Whether a limit suspends the run at once.
     pub no_wait: bool,
-    /// Whether the machine is kept awake.
-    pub keep_awake: bool,
+    /// Whether the machine is kept awake: `None` tries it and says nothing where it cannot be.
+    pub keep_awake: Option<bool>,
 }
 
 /// Whoever watches a run.
@@ -376,13 +376,17 @@ fn durability(job: &Job) -> Durability {
 }
 
 fn keep_awake(request: &Request, watcher: &mut impl Watcher) -> Option<Awake> {
-    if !request.keep_awake {
+    if request.keep_awake == Some(false) {
         return None;
     }
     match Awake::keep(&format!("Mozart runs {}", request.job.name)) {
         Ok(awake) => Some(awake),
         Err(error) => {
-            watcher.warned(&error);
+            if request.keep_awake == Some(true) {
+                watcher.warned(&error);
+            } else {
+                tracing::debug!(%error, "the machine is not kept awake");
+            }
             None
         }
     }

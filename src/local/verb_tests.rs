@@ -1,3 +1,5 @@
+//! The table of verbs and states.
+
 use jiff::Timestamp;
 use uuid::Uuid;
 

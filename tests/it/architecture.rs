@@ -27,10 +27,17 @@ const EDGES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "cluster",
+        &[
+            "api", "attempt", "backend", "driver", "engine", "history", "job", "launch", "notify", "sources",
+            "store",
+        ],
+    ),
+    (
         "cli",
         &[
-            "api", "attempt", "backend", "driver", "engine", "history", "job", "launch", "local", "notify",
-            "sources", "store",
+            "api", "attempt", "backend", "cluster", "driver", "engine", "history", "job", "launch", "local",
+            "notify", "sources", "store",
         ],
     ),
 ];

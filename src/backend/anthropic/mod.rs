@@ -139,6 +139,7 @@ fn judgement(message: Message, interrupted: Option<Failure>, settings: &Anthropi
         session: None,
         signal: None,
         warnings,
+        if_not_valid: None,
         answer: if message.text.is_empty() { Answer::None } else { Answer::Text(message.text) },
     }
 }

@@ -47,6 +47,8 @@ pub fn judge(settings: &ClaudeCli, call: &Call<'_>, material: Material<'_>) -> J
         usage: transcript.usage(continued),
         session: (transcript.init.is_some() && !fresh).then(|| call.session.id()),
         signal: signal(&transcript, said_at),
+        if_not_valid: denials(&transcript)
+            .map(|text| Failure::new(FailureClass::JobFatal, "PermissionDenied", text)),
         warnings: denials(&transcript).into_iter().collect(),
         answer: transcript.answer.map_or(Answer::None, Answer::Text),
         failure,

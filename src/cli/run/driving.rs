@@ -53,7 +53,7 @@ pub fn drive(drive: Drive, printer: &Printer) -> anyhow::Result<Exit> {
         verb,
         limit: pace.limit,
         no_wait: pace.no_wait,
-        keep_awake: pace.keep_awake.unwrap_or(printer.err.terminal),
+        keep_awake: pace.keep_awake.or((!printer.err.terminal).then_some(false)),
     };
     let machine = Machine {
         home: Home::of_environment()?,

@@ -9,8 +9,8 @@ use crate::{
     job::model::{self, Auth, PermissionMode, Workspace},
 };
 
-/// Which backends use a field; the others refuse it.
-const FIELDS: &[(&str, &[BackendType])] = &[
+/// Which backends use a field of `backend`; the others refuse it.
+pub const BACKEND_FIELDS: &[(&str, &[BackendType])] = &[
     ("model", &[ClaudeCli, AnthropicApi]),
     ("auth", &[ClaudeCli]),
     ("apiKeyEnv", &[ClaudeCli, AnthropicApi]),
@@ -126,28 +126,20 @@ pub fn backend(
     }
 }
 
-fn word(kind: BackendType) -> &'static str {
-    match kind {
-        ClaudeCli => "claude_cli",
-        AnthropicApi => "anthropic_api",
-        Command => "command",
-    }
-}
-
 fn foreign_fields(kind: BackendType, context: &mut Context<'_>) {
-    for (field, kinds) in FIELDS {
+    for (field, kinds) in BACKEND_FIELDS {
         let path = format!("backend.{field}");
         if kinds.contains(&kind) || !context.has(&path) {
             continue;
         }
-        let of: Vec<&str> = kinds.iter().map(|kind| word(*kind)).collect();
-        let (of, is) = (of.join(" and "), word(kind));
+        let of: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
+        let (of, is) = (of.join(" and "), kind.word());
         let message = format!("`{}` is of {of}, and the backend is {is}", context.name(&path));
         // The original had one settings block for every backend, so its files carry fields that never acted.
         if is_plain(context) && matches!(*field, "model" | "maxTokens" | "temperature" | "apiKeyEnv") {
             context.warning(&path, format!("{message}: it does nothing"), "take it out");
         } else {
-            context.error(&path, message, format!("take it out, or write `type: {}`", word(kinds[0])));
+            context.error(&path, message, format!("take it out, or write `type: {}`", kinds[0].word()));
         }
     }
 }

@@ -12,6 +12,7 @@ mod rehearse;
 
 use std::{path::Path, time::Duration};
 
+pub use self::backend::BACKEND_FIELDS;
 use self::context::Context;
 use super::{
     identity::JobName,

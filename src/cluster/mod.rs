@@ -1,0 +1,3 @@
+//! Kubernetes: the resources, and the operator that reconciles them.
+
+pub mod crd;
