@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{
-    completions, credential, doctor, history, init, keeper, list, logs, manifest, output, reference, resume,
-    retry, run, schema, status, stop, suspend,
+    attempt, completions, credential, doctor, history, init, keeper, list, logs, manifest, output, reference,
+    resume, retry, run, schema, status, stop, suspend,
     terminal::{ColorChoice, Environment},
     validate,
 };
@@ -101,6 +101,9 @@ pub enum Command {
     /// Print the definitions of Mozart's resources, for Kubernetes
     #[cfg(feature = "cluster")]
     Crd(super::crd::Args),
+    /// Run one attempt from a plan file and print its outcome
+    #[command(hide = true)]
+    Attempt(attempt::Args),
     /// Be the parent of a run's processes
     #[command(hide = true)]
     Keeper(keeper::Args),

@@ -14,6 +14,7 @@ use crate::{
         batches::Batch,
         expand::{ExpandError, expand_path},
         model::{Backend, Check, Job},
+        outcome::decimal,
     },
 };
 
@@ -31,8 +32,9 @@ pub struct Summary<'a> {
     workspace: &'a Path,
     job_file: &'a Path,
     plan_hash: &'a str,
-    /// In millionths of a US dollar.
-    budget_micro_usd: Option<u64>,
+    /// Of the run, a decimal text of dollars.
+    #[serde(rename = "budgetUSD")]
+    budget_usd: Option<String>,
 }
 
 impl<'a> Summary<'a> {
@@ -49,7 +51,7 @@ impl<'a> Summary<'a> {
             workspace: &job.workspace.path,
             job_file: &job.file,
             plan_hash: &job.plan_hash,
-            budget_micro_usd: job.budget.per_run_micro_usd,
+            budget_usd: job.budget.per_run_micro_usd.map(decimal),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! `mozart logs`: what attempts wrote.
 
 mod follow;
+mod readable;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::Serialize;
@@ -13,7 +14,7 @@ use super::{
     exit::Exit,
     printer::Printer,
     reading::{Found, Reading},
-    terminal::Tone,
+    terminal::{Look, Tone},
 };
 use crate::{
     engine::ranges::Ranges,
@@ -39,12 +40,15 @@ pub struct Args {
     /// Only batches that failed
     #[arg(long)]
     failed: bool,
-    /// Standard error instead of standard output
+    /// Standard error instead of standard output; after a failure both are shown
     #[arg(long, conflicts_with = "prompt")]
     stderr: bool,
     /// The prompt as it was sent instead
     #[arg(long)]
     prompt: bool,
+    /// What Claude Code wrote as it is, a JSON object a line, instead of what it says
+    #[arg(long, conflicts_with_all = ["prompt", "stderr"])]
+    raw: bool,
     /// Only the last lines of each
     #[arg(short = 'n', long, value_name = "N")]
     tail: Option<usize>,
@@ -100,7 +104,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let reading = Reading::open()?;
     let found = reading.find(args.job.job.as_deref())?;
     if args.follow {
-        return follow::follow(&reading, &found, args.batch.as_ref(), args.stream(), printer);
+        return follow::follow(&reading, &found, args.batch.as_ref(), args.stream(), args.raw, printer);
     }
     let attempts = chosen(args, &reading, &found)?;
     if attempts.is_empty() {
@@ -108,25 +112,47 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     }
     let several = attempts.len() > 1;
     for attempt in attempts {
-        let path = args.stream().of(reading.files(&found, attempt.key()));
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-        };
-        let text = tail(&String::from_utf8_lossy(&text), args.tail);
-        match args.form.form {
-            Form::Json => printer.json_line(&Log { attempt, text })?,
-            Form::Text => {
-                if several || args.failed {
-                    printer.line(printer.out.paint(Tone::Strong, heading(&attempt)))?;
-                }
-                let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-                printer.bytes(format!("{text}{end}").as_bytes())?;
+        let text = read(&args.stream().of(reading.files(&found, attempt.key())))?;
+        if args.form.form == Form::Json {
+            printer.json_line(&Log { text: tail(&text, args.tail), attempt })?;
+            continue;
+        }
+        if several || args.failed {
+            printer.line(printer.out.paint(Tone::Strong, heading(&attempt)))?;
+        }
+        let readable = args.stream() == Stream::Stdout && !args.raw;
+        let text = if readable { as_read(&text, &printer.out) } else { text };
+        write(&tail(&text, args.tail), printer)?;
+        if readable && attempt.state == AttemptState::Failed {
+            let beside = read(&Stream::Stderr.of(reading.files(&found, attempt.key())))?;
+            if !beside.is_empty() {
+                printer.line(printer.out.paint(Tone::Quiet, "standard error:"))?;
+                write(&tail(&beside, args.tail), printer)?;
             }
         }
     }
     Ok(Exit::Done)
+}
+
+/// A text of an attempt; one that was not written is empty.
+fn read(path: &Path) -> anyhow::Result<String> {
+    match std::fs::read(path) {
+        Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+fn write(text: &str, printer: &Printer) -> anyhow::Result<()> {
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    printer.bytes(format!("{text}{end}").as_bytes())
+}
+
+/// What Claude Code wrote, as people read it; other text as it is.
+fn as_read(text: &str, look: &Look) -> String {
+    text.lines()
+        .flat_map(|line| readable::lines(line, look))
+        .fold(String::new(), |text, line| text + &line + "\n")
 }
 
 /// The attempts that were asked for, by batch.

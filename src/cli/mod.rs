@@ -1,6 +1,7 @@
 //! The command line. Each command is a file; [`printer`] is the only thing that prints.
 
 mod args;
+mod attempt;
 mod choices;
 mod completions;
 #[cfg(feature = "cluster")]
@@ -100,6 +101,7 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Completions(args) => completions::execute(&args, printer),
         #[cfg(feature = "cluster")]
         Command::Crd(args) => crd::execute(&args, printer),
+        Command::Attempt(args) => attempt::execute(&args, printer),
         Command::Keeper(args) => keeper::execute(&args),
         Command::Reference(args) => reference::execute(&args, printer),
     }

@@ -11,8 +11,9 @@ use crate::{
     engine::ledger::Ledger,
     history::{HistoryError, Reader},
     job::{
-        identity::{AttemptKey, BatchNum},
+        identity::{AttemptKey, BatchNum, RunId},
         items::PinnedItems,
+        model::StateBackend,
     },
     local::{
         lock::{Hold, Holder, Lock},
@@ -110,25 +111,36 @@ impl Reading {
         }
     }
 
+    /// Where the state of the job is kept.
+    pub fn state_of(&self, found: &Found) -> anyhow::Result<StateBackend> {
+        let state = self.runtime.block_on(self.reader.state_of(found.job.uid))?;
+        state.with_context(|| format!("the state of {} is no longer there", found.run.id))
+    }
+
     /// Every batch of a run that was started.
     pub fn batches(&self, found: &Found) -> anyhow::Result<Vec<BatchRecord>> {
-        self.batches_in(found, None)
+        self.batches_in(&found.ledger.run, None)
+    }
+
+    /// The batches of a run that failed.
+    pub fn failed(&self, run: &RunId) -> anyhow::Result<Vec<BatchRecord>> {
+        self.batches_in(run, Some(BatchState::Failed))
     }
 
     /// The batches of a run that were started and are not done.
     pub fn unfinished(&self, found: &Found) -> anyhow::Result<Vec<BatchRecord>> {
         let mut batches = Vec::new();
         for state in [BatchState::Running, BatchState::Waiting, BatchState::Failed] {
-            batches.extend(self.batches_in(found, Some(state))?);
+            batches.extend(self.batches_in(&found.ledger.run, Some(state))?);
         }
         Ok(batches)
     }
 
-    fn batches_in(&self, found: &Found, state: Option<BatchState>) -> anyhow::Result<Vec<BatchRecord>> {
+    fn batches_in(&self, run: &RunId, state: Option<BatchState>) -> anyhow::Result<Vec<BatchRecord>> {
         let mut batches: Vec<BatchRecord> = Vec::new();
         loop {
             let after = batches.last().map_or(BatchNum(0), |last| last.batch);
-            let page = self.runtime.block_on(self.reader.batches(&found.ledger.run, state, after, PAGE))?;
+            let page = self.runtime.block_on(self.reader.batches(run, state, after, PAGE))?;
             let is_last = page.len() < PAGE as usize;
             batches.extend(page);
             if is_last {
@@ -144,7 +156,7 @@ impl Reading {
 
     /// The attempts that run now, as history has seen them.
     pub fn live(&self, found: &Found) -> anyhow::Result<Vec<AttemptKey>> {
-        let running = self.batches_in(found, Some(BatchState::Running))?;
+        let running = self.batches_in(&found.ledger.run, Some(BatchState::Running))?;
         Ok(running.iter().map(|batch| AttemptKey { batch: batch.batch, ordinal: batch.attempts }).collect())
     }
 
@@ -166,7 +178,7 @@ impl Reading {
 
     /// The batches of a run that are done, by number.
     pub fn done(&self, found: &Found) -> anyhow::Result<Vec<BatchRecord>> {
-        self.batches_in(found, Some(BatchState::Succeeded))
+        self.batches_in(&found.ledger.run, Some(BatchState::Succeeded))
     }
 
     /// The process that drives the job, if one does.

@@ -85,8 +85,8 @@ fn text(status: &Status, look: &Look, now: Timestamp, zone: &TimeZone) -> Vec<St
         lines.push(format!("  {} {value}", look.paint(Tone::Quiet, format!("{name:<9}"))));
     };
     field("batches", summary::counts(run));
-    if let Some(message) = &run.message {
-        field("why", message.clone());
+    if let Some(why) = summary::why(run) {
+        field("why", why.to_owned());
     }
     let mut took = vec![summary::took(run, now)];
     took.extend(used(&run.usage));

@@ -5,18 +5,15 @@ use jiff::Timestamp;
 use super::{
     choices::JobArgument,
     exit::Exit,
-    loading,
     printer::Printer,
     reading::{Found, Reading},
     summary,
 };
 use crate::{
-    job::load::Overrides,
     local::{
         control::{self, Ask},
         lock::{Holder, Lock},
         stop,
-        verb::Verb,
     },
     store::{self, record::RunState},
 };
@@ -48,23 +45,23 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
         let what = if args.now { "ends what runs, and" } else { "lets what runs finish, and" };
         printer.note(format!("process {} {what} ends {id}", holder.pid));
     } else {
-        close(&reading, &found, printer)?;
+        close(&reading, &found)?;
         printer.note(format!("{id} has ended: no process drove it"));
     }
     printer.hint(format!("mozart resume {id} later starts a run of the unfinished batches"));
     Ok(Exit::Done)
 }
 
-/// Ends a run that nobody drives: under the job's lock, so that nobody begins to meanwhile.
-fn close(reading: &Reading, found: &Found, printer: &Printer) -> anyhow::Result<()> {
+/// Ends a run that nobody drives: under the job's lock, so that nobody begins to meanwhile. The job file is not looked
+/// at: a run of one that is gone or broken ends like any other.
+fn close(reading: &Reading, found: &Found) -> anyhow::Result<()> {
     let now = Timestamp::now();
     let holder = Holder::this_process(found.run.id.clone(), now);
     let path = reading.home.job(found.job.uid).join("lock");
     let _lock = Lock::take(&path, &format!("job {}", found.job.name), &holder)?;
-    loading::still_there(&found.job.file)?;
-    let job = loading::load_to_run(&found.job.file, Overrides::default(), &Verb::Resume, printer)?;
+    let state = reading.state_of(found)?;
     super::runtime()?.block_on(async {
-        let store = store::Local::open(&reading.home, &job.state).await?;
+        let store = store::Local::open(&reading.home, &state).await?;
         let last = store.last_run(found.job.uid).await?;
         if let Some(last) = last.filter(|last| !last.is_over()) {
             stop::close(&store, last, now).await?;

@@ -44,7 +44,7 @@ impl Failures {
     }
 
     /// Adds one.
-    pub fn add(&mut self, batch: BatchNum, reason: &str, message: &str) {
+    fn add(&mut self, batch: BatchNum, reason: &str, message: &str) {
         let group = self.0.entry(reason.to_owned()).or_insert_with(|| FailureGroup {
             reason: reason.to_owned(),
             count: 0,
@@ -102,6 +102,11 @@ pub fn counts(run: &RunRecord) -> String {
         }
     }
     parts.join(", ")
+}
+
+/// Why it stands so, where the counts do not say it already.
+pub fn why(run: &RunRecord) -> Option<&str> {
+    run.message.as_deref().filter(|_| run.reason.as_deref() != Some("BatchesFailed"))
 }
 
 /// The word for a state, and what it means.

@@ -80,7 +80,7 @@ fn listed(candidates: &[JobRecord]) -> String {
 #[derive(Debug)]
 pub struct Reader {
     home: Home,
-    stores: Vec<Local>,
+    stores: Vec<(StateBackend, Local)>,
 }
 
 impl Reader {
@@ -92,16 +92,34 @@ impl Reader {
     pub async fn open(home: &Home) -> Result<Self, HistoryError> {
         let mut stores = Vec::new();
         for kind in [StateKind::Sqlite, StateKind::Json] {
-            stores.extend(Local::open_to_read(home, &StateBackend { kind, path: None }).await?);
+            let backend = StateBackend { kind, path: None };
+            stores.extend(Local::open_to_read(home, &backend).await?.map(|store| (backend, store)));
         }
         for noted in elsewhere::list(home)? {
             let backend = StateBackend { kind: noted.kind(), path: Some(noted.path().to_owned()) };
             match Local::open_to_read(home, &backend).await {
-                Ok(store) => stores.extend(store),
+                Ok(store) => stores.extend(store.map(|store| (backend, store))),
                 Err(error) => tracing::warn!(%error, "a state file of a job is left out"),
             }
         }
         Ok(Self { home: home.clone(), stores })
+    }
+
+    fn stores(&self) -> impl Iterator<Item = &Local> {
+        self.stores.iter().map(|(_, store)| store)
+    }
+
+    /// Where the state of a job that has run is kept.
+    ///
+    /// # Errors
+    /// A state file could not be read.
+    pub async fn state_of(&self, job: Uuid) -> Result<Option<StateBackend>, HistoryError> {
+        for (backend, store) in &self.stores {
+            if store.last_run(job).await?.is_some() {
+                return Ok(Some(backend.clone()));
+            }
+        }
+        Ok(None)
     }
 
     /// Every job, the one used last first.
@@ -110,7 +128,7 @@ impl Reader {
     /// A state file could not be read; so it is with all that follow.
     pub async fn jobs(&self) -> Result<Vec<JobRecord>, HistoryError> {
         let mut jobs = Vec::new();
-        for store in &self.stores {
+        for store in self.stores() {
             jobs.extend(store.jobs().await?);
         }
         jobs.sort_by_key(|job| std::cmp::Reverse(job.used));
@@ -119,7 +137,7 @@ impl Reader {
 
     /// The runs of a job, the last one first.
     pub async fn runs(&self, job: &JobRecord) -> Result<Vec<RunRecord>, HistoryError> {
-        for store in &self.stores {
+        for store in self.stores() {
             let runs = store.runs(job.uid).await?;
             if !runs.is_empty() {
                 return Ok(runs.iter().map(|ledger| RunRecord::of(&job.name, ledger)).collect());
@@ -130,7 +148,7 @@ impl Reader {
 
     /// The last run of a job; `None` when it never ran.
     pub async fn last_run(&self, job: Uuid) -> Result<Option<Ledger>, HistoryError> {
-        for store in &self.stores {
+        for store in self.stores() {
             if let Some(ledger) = store.last_run(job).await? {
                 return Ok(Some(ledger));
             }
@@ -140,7 +158,7 @@ impl Reader {
 
     /// A run's ledger, of which [`RunRecord::of`] makes the summary.
     pub async fn ledger(&self, run: &RunId) -> Result<Option<Ledger>, HistoryError> {
-        for store in &self.stores {
+        for store in self.stores() {
             if let Some(ledger) = store.load(run).await? {
                 return Ok(Some(ledger));
             }
@@ -150,7 +168,7 @@ impl Reader {
 
     /// The plan that a run follows.
     pub async fn plan_text(&self, run: &RunId) -> Result<Option<String>, HistoryError> {
-        for store in &self.stores {
+        for store in self.stores() {
             if let Some(text) = store.plan_text(run).await? {
                 return Ok(Some(text));
             }
@@ -167,7 +185,7 @@ impl Reader {
         after: BatchNum,
         limit: u32,
     ) -> Result<Vec<BatchRecord>, HistoryError> {
-        for store in &self.stores {
+        for store in self.stores() {
             let batches = store.batches(run, state, after, limit).await?;
             if !batches.is_empty() {
                 return Ok(batches);
@@ -178,7 +196,7 @@ impl Reader {
 
     /// The attempts at a batch, by ordinal.
     pub async fn attempts(&self, run: &RunId, batch: BatchNum) -> Result<Vec<AttemptRecord>, HistoryError> {
-        for store in &self.stores {
+        for store in self.stores() {
             let attempts = store.attempts(run, batch).await?;
             if !attempts.is_empty() {
                 return Ok(attempts);
@@ -189,7 +207,7 @@ impl Reader {
 
     /// What people were told of a run, and what was not delivered yet.
     pub async fn notifications(&self, run: &RunId) -> Result<Vec<NotificationRecord>, HistoryError> {
-        for store in &self.stores {
+        for store in self.stores() {
             let notifications = store.notifications(run).await?;
             if !notifications.is_empty() {
                 return Ok(notifications);

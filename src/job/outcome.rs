@@ -183,7 +183,9 @@ pub struct Usage {
     pub cache_read_tokens: u64,
     /// Tokens written to the prompt cache.
     pub cache_write_tokens: u64,
-    /// Cost in millionths of a US dollar: an integer, so that sums are exact.
+    /// Cost in millionths of a US dollar: an integer, so that sums are exact. Written as `costUSD`, a decimal text of
+    /// dollars.
+    #[serde(rename = "costUSD", with = "dollars")]
     pub cost_micro_usd: u64,
     /// Whether a part of it could not be read (the tool was killed before it said).
     pub partial: bool,
@@ -214,13 +216,68 @@ impl Usage {
         self.input_tokens + self.output_tokens + self.cache_read_tokens + self.cache_write_tokens
     }
 
-    /// The cost as a decimal of dollars with two to six places, as `status` shows it: `12.34`, `0.000125`.
+    /// The cost as [`decimal`] writes it.
     pub fn cost_usd(&self) -> String {
-        let (whole, rest) = (self.cost_micro_usd / 1_000_000, self.cost_micro_usd % 1_000_000);
-        let mut text = format!("{whole}.{rest:06}");
-        while text.ends_with('0') && text.len() - text.find('.').unwrap_or(0) > 3 {
-            text.pop();
+        decimal(self.cost_micro_usd)
+    }
+}
+
+/// Millionths of a US dollar as a decimal of dollars with two to six places: `12.34`, `0.000125`.
+pub fn decimal(micro_usd: u64) -> String {
+    let (whole, rest) = (micro_usd / 1_000_000, micro_usd % 1_000_000);
+    let mut text = format!("{whole}.{rest:06}");
+    while text.ends_with('0') && text.len() - text.find('.').unwrap_or(0) > 3 {
+        text.pop();
+    }
+    text
+}
+
+/// Millionths of a dollar, written as [`decimal`] and read back exactly.
+mod dollars {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+    pub fn serialize<S: Serializer>(micro_usd: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::decimal(*micro_usd))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is no amount of dollars")))
+    }
+
+    fn parse(text: &str) -> Option<u64> {
+        let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if rest.len() > 6 || !digits(whole) || !digits(rest) {
+            return None;
         }
-        text
+        let millionths: u64 = format!("{rest:0<6}").parse().ok()?;
+        whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(millionths)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cost_is_written_as_a_decimal_text_of_dollars_and_read_back_exactly() {
+        for (micro, text) in [
+            (0, "0.00"),
+            (1, "0.000001"),
+            (125, "0.000125"),
+            (12_340_000, "12.34"),
+            (u64::MAX, "18446744073709.551615"),
+        ] {
+            let usage = Usage { cost_micro_usd: micro, ..Usage::default() };
+            let json = serde_json::to_value(usage).unwrap();
+            assert_eq!(json["costUSD"], text);
+            assert_eq!(serde_json::from_value::<Usage>(json).unwrap(), usage);
+        }
+        for wrong in ["", ".", "-1.00", "1e3", "1.0000001", "99999999999999999999"] {
+            let json = serde_json::json!({ "costUSD": wrong });
+            assert!(serde_json::from_value::<Usage>(json).is_err(), "{wrong}");
+        }
     }
 }

@@ -107,6 +107,25 @@ impl<O: Outputs + 'static, T: Texts> LocalLauncher<O, T> {
         }
         Ok(Self { shared })
     }
+
+    /// Takes up one attempt of a run whose others are in other hands: only what is left of this one is adopted or
+    /// ended.
+    ///
+    /// # Errors
+    /// As [`LocalLauncher::open`].
+    pub async fn open_one(place: Place, key: AttemptKey, outputs: O, texts: T) -> Result<Self, OpenError> {
+        let shared = Arc::new(Shared::open(place, outputs, texts)?);
+        if let Some(attempt) = stage::find(&shared.place, key) {
+            let stage = stage::of(&attempt.directory);
+            if !stage.may_have_processes() {
+                shared.end_strays_of(&attempt.record.name).await;
+            }
+            if stage.was_started() {
+                run::go_on(&shared, attempt, stage);
+            }
+        }
+        Ok(Self { shared })
+    }
 }
 
 impl<O: Outputs + 'static, T: Texts> Launcher for LocalLauncher<O, T> {

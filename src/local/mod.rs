@@ -1,6 +1,7 @@
 //! A run on this machine: everything around the driver.
 
 pub mod answers;
+pub mod attempt;
 pub mod awake;
 pub mod clock;
 pub mod control;

@@ -18,30 +18,51 @@ pub const ANSWER_FILE: &str = "answer.md";
 /// The answers of local runs, whatever the form of their state.
 #[derive(Clone, Debug)]
 pub struct Answers {
-    home: Home,
+    place: Place,
     files: Files,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    /// Runs have their folders in the state folder.
+    Home(Home),
+    /// The folder of one run.
+    Run(PathBuf),
 }
 
 impl Answers {
     /// Those in the state folder `home`.
     pub fn new(home: Home) -> Self {
-        Self { home, files: Files::default() }
+        Self { place: Place::Home(home), files: Files::default() }
+    }
+
+    /// Those of one run, whose attempts lie in `folder`.
+    pub fn of_run(folder: PathBuf) -> Self {
+        Self { place: Place::Run(folder), files: Files::default() }
     }
 
     /// Where an answer is kept.
     pub fn path(&self, run: &RunId, key: AttemptKey) -> PathBuf {
-        self.home.attempt(run, key).join(ANSWER_FILE)
+        let attempt = match &self.place {
+            Place::Home(home) => home.attempt(run, key),
+            Place::Run(folder) => folder.join(format!("b{}/a{}", key.batch, key.ordinal)),
+        };
+        attempt.join(ANSWER_FILE)
     }
 
     fn write(&self, path: &Path, answer: &str) -> std::io::Result<()> {
         let folder = folder_of(path);
+        let root = match &self.place {
+            Place::Home(home) => home.path(),
+            Place::Run(folder) => folder,
+        };
         // The launcher has made the attempt's directory, but need not have made it durable.
         fs::create_dir_all(folder)?;
         self.files.replace(path, answer.as_bytes())?;
         folder
             .ancestors()
             .skip(1)
-            .take_while(|above| above.starts_with(self.home.path()))
+            .take_while(|above| above.starts_with(root))
             .try_for_each(|above| self.files.sync_folder(above))
     }
 }

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Found, Printer, Reading, Stream};
+use super::{Found, Printer, Reading, Stream, readable};
 use crate::{
     cli::{exit::Exit, summary, terminal::Tone},
     engine::ranges::Ranges,
@@ -32,6 +32,7 @@ pub fn follow(
     found: &Found,
     batches: Option<&Ranges>,
     stream: Stream,
+    raw: bool,
     printer: &Printer,
 ) -> anyhow::Result<Exit> {
     let mut places: BTreeMap<AttemptKey, Place> = BTreeMap::new();
@@ -45,12 +46,13 @@ pub fn follow(
         }
         for (key, place) in &mut places {
             let lines = place.read(&stream.of(reading.files(found, *key)))?;
-            show(*key, &lines, printer)?;
+            show(*key, &lines, !raw && stream == Stream::Stdout, printer)?;
         }
         if !driven {
             for (key, place) in &mut places {
                 let rest = std::mem::take(&mut place.rest);
-                show(*key, &[rest].into_iter().filter(|rest| !rest.is_empty()).collect::<Vec<_>>(), printer)?;
+                let rest: Vec<_> = [rest].into_iter().filter(|rest| !rest.is_empty()).collect();
+                show(*key, &rest, !raw && stream == Stream::Stdout, printer)?;
             }
             let run = reading.find(Some(&found.run.id))?.run;
             let (word, _) = summary::state(run.state);
@@ -61,10 +63,14 @@ pub fn follow(
     }
 }
 
-fn show(key: AttemptKey, lines: &[Vec<u8>], printer: &Printer) -> anyhow::Result<()> {
+fn show(key: AttemptKey, lines: &[Vec<u8>], as_read: bool, printer: &Printer) -> anyhow::Result<()> {
     let prefix = printer.out.paint(Tone::Quiet, format!("{key} |"));
     for line in lines {
-        printer.line(format_args!("{prefix} {}", String::from_utf8_lossy(line)))?;
+        let line = String::from_utf8_lossy(line);
+        let shown = if as_read { readable::lines(&line, &printer.out) } else { vec![line.into_owned()] };
+        for line in shown {
+            printer.line(format_args!("{prefix} {line}"))?;
+        }
     }
     Ok(())
 }

@@ -12,13 +12,10 @@ use crate::{
     },
     cli::{
         choices::Form, describe, error::Advised, exit::Exit, pen, printer::Printer, progress::Progress,
-        summary::Failures, terminal::Tone,
+        reading::Reading, summary::Failures, terminal::Tone,
     },
     driver::turn::View,
-    engine::{
-        event::EventKind,
-        ledger::{Ledger, RunPhase},
-    },
+    engine::ledger::{Ledger, RunPhase},
     job::model::Job,
     local::{
         lock::LockError,
@@ -60,10 +57,9 @@ pub fn drive(drive: Drive, printer: &Printer) -> anyhow::Result<Exit> {
         cwd: std::env::current_dir().context("the present folder is not known")?,
         program: std::env::current_exe().context("Mozart's own program is not found")?,
     };
-    let mut watcher = Screen { printer, found: &found, progress: None, failures: Failures::default() };
+    let mut watcher = Screen { printer, found: &found, progress: None };
     let ended = runtime.block_on(run(&machine, &request, &mut watcher));
-    let Screen { progress, failures, .. } = watcher;
-    drop(progress);
+    drop(watcher.progress);
     // What still waits in threads of its own (a name that does not resolve) is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     let (ledger, interrupted) = match ended.map_err(|error| advised(error, printer))? {
@@ -79,7 +75,10 @@ pub fn drive(drive: Drive, printer: &Printer) -> anyhow::Result<Exit> {
     };
     let record = RunRecord::of(job.name.as_str(), &ledger);
     let exit = exit_of(&ledger, interrupted);
-    let ending = ending::Ending { run: &record, failures: failures.groups(), workspace: &job.workspace.path };
+    // Also those that failed while an earlier process drove the run.
+    let failed = if ledger.failed.is_empty() { Vec::new() } else { Reading::open()?.failed(&ledger.run)? };
+    let failures = Failures::of(&failed).groups();
+    let ending = ending::Ending { run: &record, failures, workspace: &job.workspace.path };
     ending::tell(&job, &ending, printer);
     if form == Form::Json {
         printer.json(&ending)?;
@@ -145,7 +144,6 @@ struct Screen<'a> {
     printer: &'a Printer,
     found: &'a [Health],
     progress: Option<Progress>,
-    failures: Failures,
 }
 
 impl Watcher for Screen<'_> {
@@ -164,11 +162,6 @@ impl Watcher for Screen<'_> {
     }
 
     fn turned(&mut self, view: &View<'_>) {
-        for event in view.events {
-            if let EventKind::BatchFailed { batch, reason, message, .. } = &event.kind {
-                self.failures.add(*batch, reason, message);
-            }
-        }
         if let Some(progress) = &self.progress {
             progress.observe(view);
         }

@@ -40,8 +40,8 @@ pub fn tell(job: &Job, ending: &Ending<'_>, printer: &Printer) {
         look.paint(tone, word),
         parts.join(separator)
     ));
-    if let Some(message) = &run.message {
-        printer.note(message);
+    if let Some(why) = summary::why(run) {
+        printer.note(why);
     }
     for line in summary::failure_lines(failures, look) {
         printer.note(line);

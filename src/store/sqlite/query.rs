@@ -23,7 +23,8 @@ macro_rules! batches_where {
                  'ended', b.ended, 'until', until, 'class', class, 'reason', reason, 'message', message,
                  'usage', json_object('inputTokens', input_tokens, 'outputTokens', output_tokens,
                      'cacheReadTokens', cache_read_tokens, 'cacheWriteTokens', cache_write_tokens,
-                     'costMicroUsd', cost_micro_usd, 'partial', json(iif(usage_partial, 'true', 'false'))))
+                     'costUSD', printf('%d.%06d', cost_micro_usd / 1000000, cost_micro_usd % 1000000),
+                     'partial', json(iif(usage_partial, 'true', 'false'))))
              FROM batches b
              WHERE run_id = (SELECT id FROM job_runs WHERE job = ?2 AND run = ?1) AND batch > ?3",
             $condition,
@@ -77,7 +78,8 @@ impl Sqlite {
                  'session', session, 'warnings', json(warnings),
                  'usage', json_object('inputTokens', input_tokens, 'outputTokens', output_tokens,
                      'cacheReadTokens', cache_read_tokens, 'cacheWriteTokens', cache_write_tokens,
-                     'costMicroUsd', cost_micro_usd, 'partial', json(iif(usage_partial, 'true', 'false'))))
+                     'costUSD', printf('%d.%06d', cost_micro_usd / 1000000, cost_micro_usd % 1000000),
+                     'partial', json(iif(usage_partial, 'true', 'false'))))
              FROM attempts
              WHERE run_id = (SELECT id FROM job_runs WHERE job = ?2 AND run = ?1) AND batch = ?3
              ORDER BY ordinal",

@@ -8,7 +8,7 @@ INSERT INTO batches
            value ->> 'class', value ->> 'reason', value ->> 'message',
            value ->> '$.usage.inputTokens', value ->> '$.usage.outputTokens',
            value ->> '$.usage.cacheReadTokens', value ->> '$.usage.cacheWriteTokens',
-           value ->> '$.usage.costMicroUsd', value ->> '$.usage.partial'
+           CAST(round((value ->> '$.usage.costUSD') * 1000000) AS INTEGER), value ->> '$.usage.partial'
     FROM job_runs r CROSS JOIN json_each(?)
     WHERE r.job = ? AND r.run = ?
 ON CONFLICT (run_id, batch) DO UPDATE SET
@@ -35,7 +35,7 @@ INSERT INTO attempts
            value ->> 'accepted', value ->> 'session', value -> 'warnings',
            value ->> '$.usage.inputTokens', value ->> '$.usage.outputTokens',
            value ->> '$.usage.cacheReadTokens', value ->> '$.usage.cacheWriteTokens',
-           value ->> '$.usage.costMicroUsd', value ->> '$.usage.partial'
+           CAST(round((value ->> '$.usage.costUSD') * 1000000) AS INTEGER), value ->> '$.usage.partial'
     FROM job_runs r CROSS JOIN json_each(?)
     WHERE r.job = ? AND r.run = ?
 ON CONFLICT (run_id, batch, ordinal) DO UPDATE SET
