@@ -7,7 +7,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 # Tests never talk to a real service, nor use a login or a desktop of the person who runs them.
 unexport ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_OAUTH_TOKEN DBUS_SESSION_BUS_ADDRESS MOZART_HOME
 
-.PHONY: help tools lint deny test cluster-up cluster-down test-long bench
+.PHONY: help tools lint deny test test-cluster cluster-up cluster-down test-long bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -18,6 +18,7 @@ tools: ## install what the tests need
 lint: ## formatting, clippy, and the core without its Kubernetes part
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --test cluster -- -D warnings
 	cargo check --locked --no-default-features
 
 deny: tools ## licences, sources, bans; advisories where their database can be reached
@@ -28,14 +29,19 @@ deny: tools ## licences, sources, bans; advisories where their database can be r
 test: tools lint deny ## everything that must hold before a change is merged
 	cargo test --locked
 
+test-cluster: ## what needs a Kubernetes: hack/cluster, or with MOZART_TEST_KUBECONFIG=1 the one that KUBECONFIG names
+	@if [[ $${MOZART_TEST_KUBECONFIG:-} != 1 ]]; then hack/cluster up; KUBECONFIG=$$(hack/cluster kubeconfig); export KUBECONFIG; fi; \
+	cargo test --locked --test cluster
+
 cluster-up: ## a Kubernetes to try things on; FLAGS="--node --kwok" for nodes, see hack/cluster
 	@hack/cluster up $(FLAGS)
 
 cluster-down: ## end and remove it
 	@hack/cluster down
 
-test-long: tools ## the same with 200 kills instead of 10
+test-long: tools ## the same with 200 kills instead of 10, and 1,000 simulated elections
 	MOZART_TEST_KILLS=200 cargo test --locked --test it kill -- --nocapture
+	MOZART_TEST_SEEDS=1000 cargo test --locked --lib cluster::lease
 
 bench: ## measure against peers, print both sides, write benches/RESULTS.md
 	cargo bench --locked --bench compare
