@@ -23,7 +23,10 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::keeper::message::{Report, Request};
+use super::keeper::{
+    accepting,
+    message::{Report, Request},
+};
 use crate::backend::Exit;
 
 /// How a program came to its end.
@@ -62,19 +65,19 @@ struct Unsent {
 }
 
 impl Keeper {
-    /// Starts `program keeper`; what it says in distress goes to `log`.
+    /// Starts `program keeper` for the run in `folder`; what it says in distress goes to `keeper.log` there.
     ///
     /// # Errors
     /// When the program cannot be started.
-    pub fn start(program: &Path, log: &Path) -> io::Result<Arc<Self>> {
+    pub fn start(program: &Path, folder: &Path) -> io::Result<Arc<Self>> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let child = Command::new(program)
             .arg("keeper")
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null())
-            .stderr(OpenOptions::new().create(true).append(true).open(log)?)
+            .stdout(accepting::begin(folder)?)
+            .stderr(OpenOptions::new().create(true).append(true).open(folder.join("keeper.log"))?)
             .spawn()?;
         let (reader, writer) = UnixStream::from_std(ours)?.into_split();
         let keeper = Arc::new(Self {

@@ -88,6 +88,7 @@ impl<O: Outputs + 'static, T: Texts> LocalLauncher<O, T> {
         outputs: O,
         texts: T,
     ) -> Result<Self, OpenError> {
+        shared::outwait_keepers(&place).await?;
         let shared = Arc::new(Shared::open(place, outputs, texts)?);
         let mut found = Vec::new();
         let mut adopted = Vec::new();

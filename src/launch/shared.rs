@@ -9,7 +9,12 @@ use std::{
 
 use tokio::sync::{Notify, watch};
 
-use super::{OpenError, Place, client::Keeper, client::lock, process};
+use super::{
+    OpenError, Place,
+    client::{Keeper, lock},
+    keeper::accepting,
+    process,
+};
 use crate::{
     engine::world::AttemptState,
     job::{
@@ -77,10 +82,9 @@ impl Entry {
 impl<O, T> Shared<O, T> {
     /// Makes the run's folder and starts a keeper.
     pub fn open(place: Place, outputs: O, texts: T) -> Result<Self, OpenError> {
-        let made = fs::create_dir_all(&place.directory);
-        made.map_err(|source| OpenError::Directory { path: place.directory.clone(), source })?;
-        let keeper = start_keeper(&place)
-            .map_err(|source| OpenError::Keeper { program: place.keeper.clone(), source })?;
+        make_folder(&place)?;
+        let failed = |source| OpenError::Keeper { program: place.keeper.clone(), source };
+        let keeper = start_keeper(&place).map_err(failed)?;
         Ok(Self {
             place,
             outputs,
@@ -150,6 +154,21 @@ pub async fn end_marked(ours: impl Fn(&str) -> bool) {
 const STRAY_LOOKS: u32 = 200;
 const STRAY_PAUSE: Duration = Duration::from_millis(10);
 
+/// Waits until keepers of an earlier Mozart start nothing any more.
+///
+/// # Errors
+/// When the run's folder cannot be made or used.
+pub async fn outwait_keepers(place: &Place) -> Result<(), OpenError> {
+    make_folder(place)?;
+    let waited = accepting::wait_for_end(&place.directory).await;
+    waited.map_err(|source| OpenError::Keeper { program: place.keeper.clone(), source })
+}
+
+fn make_folder(place: &Place) -> Result<(), OpenError> {
+    let made = fs::create_dir_all(&place.directory);
+    made.map_err(|source| OpenError::Directory { path: place.directory.clone(), source })
+}
+
 fn start_keeper(place: &Place) -> io::Result<Arc<Keeper>> {
-    Keeper::start(&place.keeper, &place.directory.join("keeper.log"))
+    Keeper::start(&place.keeper, &place.directory)
 }

@@ -122,7 +122,8 @@ pub fn write_exit(record: &Path, exit: &Exit) -> Result<(), String> {
     write(&record.join("exit.json"), exit)
 }
 
-/// A record is one small write: readers take one that cannot be parsed for one that is not there.
+/// A record is one small write: readers take one that cannot be parsed for one that is not there. Whoever takes up a run
+/// waits first until its earlier keepers start nothing any more, and for an exit as long as its keeper lives.
 fn write(path: &Path, content: &impl serde::Serialize) -> Result<(), String> {
     let failed = |error: io::Error| format!("cannot write {}: {error}", path.display());
     let bytes = serde_json::to_vec(content).map_err(|error| failed(error.into()))?;

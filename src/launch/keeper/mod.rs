@@ -4,6 +4,7 @@
 //! One thread, one loop. It starts what Mozart asks for, ends it at its deadline, sweeps what it left behind, and writes
 //! its exit before it says so. When Mozart is gone it goes on until its last program has ended.
 
+pub mod accepting;
 mod adopted;
 mod child;
 mod ending;
@@ -72,6 +73,9 @@ impl Keeper {
             self.events.clear();
             for request in self.socket.receive() {
                 self.handle(request);
+            }
+            if self.socket.interest().is_none() {
+                accepting::end()?;
             }
             let now = Instant::now();
             self.collect();

@@ -304,8 +304,11 @@ async fn a_run_that_is_stopped_says_what_it_cost() {
     bench.end_at = Some(("tool_use", None, EndedBy::Stopped));
     let ran = bench.run("go").await;
     assert_eq!(ran.failure(), "transient Stopped", "{}", ran.stdout);
-    assert!(!ran.judgement.usage.partial, "{}", ran.stdout);
-    assert_eq!(ran.judgement.usage.cost_micro_usd, bench.api.billed().cost_micro_usd());
+    // On a machine under load the tool has been seen to end without its result line: then the cost is a part, and said so.
+    let (usage, billed) = (ran.judgement.usage, bench.api.billed().cost_micro_usd());
+    let said = ran.stdout.contains(r#""type":"result""#);
+    assert_eq!(usage.partial, !said, "{}", ran.stdout);
+    assert!(if said { usage.cost_micro_usd == billed } else { usage.cost_micro_usd <= billed }, "{usage:?}");
 }
 
 #[tokio::test]
