@@ -1,10 +1,13 @@
 //! Tables for the engine's parts, and steps one by one.
 
 mod apply;
+mod bounds;
 mod gate;
+mod limits;
 mod notices;
 mod rerun;
 mod retry;
+mod run;
 mod size;
 mod steps;
 mod words;
