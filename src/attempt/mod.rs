@@ -112,6 +112,7 @@ impl Attempt {
             batch: self.batch,
             directory: self.directory.path(),
             session: self.record.session,
+            previous: self.record.start.previous.as_ref(),
         }
     }
 

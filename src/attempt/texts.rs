@@ -6,7 +6,7 @@ use super::checks::Finding;
 use crate::job::{
     batches::Batch,
     expand::{expand_command, expand_path},
-    model::Job,
+    model::{Backend, Job},
     prompt::{self, PreviousFailure, PromptContext, RenderError, render_prompt},
 };
 
@@ -80,7 +80,7 @@ impl Texts for JobTexts {
             PromptKind::Continued(reason) => (prompt::PromptKind::ContinueAfterChecks, reason.as_str()),
             PromptKind::Again(reason) => (prompt::PromptKind::FreshOverEarlierWork, reason.as_str()),
         };
-        let context = PromptContext { attempt, previous_failures, reason: reason.to_owned(), kind };
+        let context = PromptContext { attempt, previous_failures, reason: in_words(job, reason), kind };
         render_prompt(job, batch, &context).map_err(|error| match &error {
             RenderError::Template { source, .. } => format!("{error}: {source}"),
             RenderError::Blank { .. } | RenderError::TooLong { .. } => error.to_string(),
@@ -93,5 +93,21 @@ impl Texts for JobTexts {
 
     fn command(&self, job: &Job, batch: Batch, written: &str) -> Result<String, String> {
         Ok(expand_command(job, batch, written))
+    }
+}
+
+/// How the attempt before ended, as the model is told.
+fn in_words(job: &Job, reason: &str) -> String {
+    let turns = match &job.backend {
+        Backend::ClaudeCli(settings) => settings.max_turns,
+        Backend::Anthropic(_) | Backend::Command(_) => None,
+    };
+    match (reason, turns) {
+        ("MaxTurns", Some(turns)) => format!("you were stopped after {turns} turns"),
+        ("LimitReached", _) => "the plan's limit was reached".to_owned(),
+        ("Timeout", _) => "it took longer than it may".to_owned(),
+        ("Vanished" | "AttemptLost" | "Killed", _) => "its process died".to_owned(),
+        ("Interrupted", _) => "it was ended to go on later".to_owned(),
+        _ => reason.to_owned(),
     }
 }

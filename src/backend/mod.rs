@@ -18,6 +18,7 @@ use crate::job::{
     identity::{AttemptName, SessionId},
     model::{Backend, Job},
     outcome::{Failure, FailureClass, GateSignal, Usage},
+    start::Previous,
 };
 
 /// What a backend is told of an attempt.
@@ -33,6 +34,8 @@ pub struct Call<'a> {
     pub directory: &'a Path,
     /// Which session it works in.
     pub session: Session,
+    /// What ended the attempt before, if there was one.
+    pub previous: Option<&'a Previous>,
 }
 
 /// Which session an attempt works in, for backends that have sessions.

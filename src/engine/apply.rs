@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     event::{Counted, Event, EventKind},
-    ledger::{FailureStreak, Ledger, Notice, NoticeTally, OpenBatch, RunPhase},
+    ledger::{FailureStreak, Judging, Ledger, Notice, NoticeTally, OpenBatch, RunPhase},
     notice::MINUTE,
     ranges::Ranges,
     time::{between, later, milliseconds},
@@ -91,10 +91,10 @@ fn objection(ledger: &Ledger, event: &EventKind) -> Option<&'static str> {
     if !fits {
         return Some("it does not belong to this phase");
     }
-    let judging = |batch: BatchNum| ledger.judging.is_some_and(|key| key.batch == batch);
+    let judging = |batch: BatchNum| ledger.judging.is_some_and(|judged| judged.key.batch == batch);
     let sound = match event {
         E::BatchSucceeded { batch } | E::BatchFailed { batch, .. } => judging(*batch),
-        E::RetryScheduled { key, .. } => ledger.judging.is_some_and(|judged| judged.next() == *key),
+        E::RetryScheduled { key, .. } => ledger.judging.is_some_and(|judged| judged.key.next() == *key),
         _ if ledger.judging.is_some() => return Some("an attempt that ended must be judged first"),
         E::Claimed { batches } => {
             !batches.is_empty()
@@ -149,10 +149,15 @@ fn fold(ledger: &mut Ledger, at: Timestamp, event: &EventKind) {
             finish(ledger, *batch);
         }
         EventKind::RetryScheduled { key, cause, reason, counted, until, session } => {
-            let (mut tries, mut disruptions) =
-                ledger.open.get(&key.batch).map_or((0, 0), |open| (open.tries, open.disruptions));
+            let before = ledger.open.get(&key.batch);
+            let (mut tries, mut disruptions, spent) =
+                before.map_or((0, 0, 0), |open| (open.tries, open.disruptions, open.try_micro_usd));
+            let mut try_micro_usd = spent.saturating_add(ledger.judging.map_or(0, |judged| judged.micro_usd));
             match counted {
-                Counted::Try => tries += 1,
+                Counted::Try => {
+                    tries += 1;
+                    try_micro_usd = 0;
+                }
                 Counted::Disruption => disruptions += 1,
                 Counted::Nothing => {}
             }
@@ -164,6 +169,7 @@ fn fold(ledger: &mut Ledger, at: Timestamp, event: &EventKind) {
                 cause: *cause,
                 reason: reason.clone(),
                 session: *session,
+                try_micro_usd,
             };
             ledger.open.insert(key.batch, open);
             ledger.judging = None;
@@ -229,7 +235,7 @@ fn attempt_ended(
     ledger.worked_ms = ledger.worked_ms.saturating_add(milliseconds(between(outcome.started, outcome.ended)));
     ledger.resting.retain(|free| *free > at);
     ledger.resting.extend(lane_free);
-    ledger.judging = Some(key);
+    ledger.judging = Some(Judging { key, micro_usd: outcome.usage.cost_micro_usd });
 }
 
 fn finish(ledger: &mut Ledger, batch: BatchNum) {

@@ -21,7 +21,8 @@ pub(super) struct Purse {
 
 impl Purse {
     pub(super) fn look(draft: &Draft<'_>) -> Self {
-        let each = draft.policy.budget.per_attempt_micro_usd.or(draft.ledger.dearest_micro_usd);
+        // The dearest beside the bound: an attempt ends within a turn of it, so one may have cost more.
+        let each = draft.policy.budget.per_attempt_micro_usd.max(draft.ledger.dearest_micro_usd);
         let (mut reserved, mut running) = (0_u64, 0);
         for sighting in &draft.world.attempts {
             if let AttemptState::Running { spent, .. } = &sighting.state {

@@ -88,7 +88,15 @@ pub struct Ledger {
     pub tally: Option<NoticeTally>,
     /// The attempt whose end is being judged; between the events of one step only.
     #[serde(skip)]
-    pub(super) judging: Option<AttemptKey>,
+    pub(super) judging: Option<Judging>,
+}
+
+/// An attempt whose end is being judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Judging {
+    pub(super) key: AttemptKey,
+    /// What it cost, in millionths of a dollar.
+    pub(super) micro_usd: u64,
 }
 
 /// Where a run stands.
@@ -153,6 +161,9 @@ pub struct OpenBatch {
     /// The session to continue; `None` starts a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
+    /// What earlier attempts of the present try have cost, in millionths of a dollar: those that did not count.
+    #[serde(default, skip_serializing_if = "is_nothing")]
+    pub try_micro_usd: u64,
 }
 
 /// Batches that failed one after the other for one reason.
@@ -317,6 +328,11 @@ impl Ledger {
         };
         between(self.counted_start(), end)
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_nothing(micro_usd: &u64) -> bool {
+    *micro_usd == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

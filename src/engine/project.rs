@@ -234,6 +234,7 @@ fn launch(ledger: &Ledger, key: AttemptKey, canary: bool) -> Start {
             class: open.cause,
             reason: open.reason.clone(),
             session: open.session,
+            try_micro_usd: open.try_micro_usd,
         }),
         canary,
     }

@@ -31,6 +31,10 @@ pub struct Previous {
     pub reason: String,
     /// The session to continue; `None` starts a new one over what the earlier one left.
     pub session: Option<SessionId>,
+    /// What the attempts of this try have cost before this one, in millionths of a dollar. Not 0 only where this one
+    /// goes on with a try that was interrupted.
+    #[serde(default)]
+    pub try_micro_usd: u64,
 }
 
 /// How an attempt is to be ended.

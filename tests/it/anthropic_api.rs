@@ -34,6 +34,7 @@ async fn ask(settings: Anthropic) -> (Judgement, Vec<Told>) {
         batch,
         directory: folder.path(),
         session: Session::New(SessionId::random()),
+        previous: None,
     };
     let mut told = Vec::new();
     let judgement = backend::ask(&call, "Name a colour.", |heard| told.push(heard)).await;

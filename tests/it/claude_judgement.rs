@@ -5,8 +5,9 @@ use mozart::{
     job::{
         batches::Batch,
         identity::{AttemptKey, AttemptName, BatchNum, RunId, SessionId},
-        model::Backend,
-        outcome::GateSignal,
+        model::{Backend, Budget, Job},
+        outcome::{FailureClass, GateSignal},
+        start::Previous,
     },
 };
 use uuid::Uuid;
@@ -27,7 +28,7 @@ fn with_call<T>(act: impl FnOnce(&Call<'_>) -> T, session: Session) -> T {
     let run = RunId { job: Uuid::nil(), run: 1 };
     let batch = Batch { number: BatchNum(1), start_item: 1, end_item: 1 };
     let name = AttemptName { run: &run, key: AttemptKey::first(batch.number) };
-    act(&Call { job: &job, name, batch, directory: folder.path(), session })
+    act(&Call { job: &job, name, batch, directory: folder.path(), session, previous: None })
 }
 
 fn judge_in(session: Session, lines: &[&str], stderr: &str, exit: Exit) -> Judgement {
@@ -142,6 +143,45 @@ fn every_other_end_of_a_run_has_its_class() {
             r#"{{"type":"result","subtype":"{subtype}","is_error":true,"num_turns":2,"errors":["why"],"terminal_reason":"{reason}"}}"#
         );
         assert_eq!(class(&[INIT, MESSAGE, &result], "", ENDED_BADLY), expected, "{subtype} {reason}");
+    }
+}
+
+fn after(reason: &str, try_micro_usd: u64) -> Previous {
+    Previous { class: FailureClass::Transient, reason: reason.to_owned(), session: None, try_micro_usd }
+}
+
+#[test]
+fn turns_that_are_used_up_twice_in_a_row_fail_the_batch() {
+    let result = r#"{"type":"result","subtype":"error_max_turns","is_error":true,"num_turns":3,"errors":["Reached maximum number of turns (2)"]}"#;
+    for (before, expected) in [("Timeout", FailureClass::Transient), ("MaxTurns", FailureClass::BatchFatal)] {
+        let judgement = with_call(
+            |call| {
+                let (out, err) = (call.directory.join("stdout.log"), call.directory.join("stderr.log"));
+                std::fs::write(&out, [INIT, MESSAGE, result].join("\n")).unwrap();
+                std::fs::write(&err, "").unwrap();
+                let call = Call { previous: Some(&after(before, 0)), ..*call };
+                backend::judge(&call, Material { stdout: &out, stderr: &err, exit: ENDED_BADLY })
+            },
+            Session::Continue(SessionId::random()),
+        );
+        assert_eq!(judgement.failure.unwrap().class, expected, "{before}");
+    }
+}
+
+#[test]
+fn the_budget_of_an_attempt_is_what_its_try_has_left() {
+    for (spent, left) in [(0, "2.000000"), (1_250_000, "0.750000"), (3_000_000, "0.000001")] {
+        let args = with_call(
+            |call| {
+                let budget = Budget { per_attempt_micro_usd: Some(2_000_000), ..Budget::default() };
+                let job = Job { budget, ..call.job.clone() };
+                let call = Call { job: &job, previous: Some(&after("LimitReached", spent)), ..*call };
+                backend::invocation(&call).unwrap().args
+            },
+            Session::Continue(SessionId::random()),
+        );
+        let at = args.iter().position(|arg| arg == "--max-budget-usd").unwrap();
+        assert_eq!(args[at + 1], left, "after {spent}");
     }
 }
 

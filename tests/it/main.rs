@@ -6,6 +6,7 @@ mod anthropic_api;
 mod architecture;
 mod claude_code;
 mod claude_judgement;
+mod claude_run;
 mod cli;
 #[cfg(target_os = "linux")]
 mod desktop;
@@ -20,4 +21,5 @@ mod launch;
 mod old_runs;
 mod pinned_items;
 mod reference;
+mod sessions;
 mod support;

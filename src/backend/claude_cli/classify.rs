@@ -17,6 +17,9 @@ use crate::{
     },
 };
 
+/// The reason of an attempt that was stopped by its number of turns: it is continued once.
+pub(super) const MAX_TURNS: &str = "MaxTurns";
+
 /// What else the class depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Context<'a> {
@@ -75,7 +78,11 @@ fn error_arm(result: &ResultLine) -> Failure {
 fn terminal(reason: &str, text: &str) -> Failure {
     let said = |what: &str| if text.is_empty() { what.to_owned() } else { format!("{what}: {text}") };
     match reason {
-        "max_turns" => Failure::new(Transient, "MaxTurns", said("the attempt used all its turns (maxTurns)")),
+        "max_turns" => Failure::new(
+            Transient,
+            MAX_TURNS,
+            said("the attempt used all its turns; raise backend.maxTurns or make the batches smaller"),
+        ),
         "budget_exhausted" => Failure::new(
             BatchFatal,
             "BudgetPerAttempt",

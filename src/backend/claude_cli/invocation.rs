@@ -127,6 +127,8 @@ fn all_tools(settings: &ClaudeCli) -> bool {
 fn arguments(settings: &ClaudeCli, call: &Call<'_>, own: &[&str]) -> Result<Vec<String>, Failure> {
     let mut args: Vec<String> =
         ["-p", "--output-format", "stream-json", "--verbose"].map(str::to_owned).to_vec();
+    // What a sub-agent says passes the loop that looks at the budget: without it a sub-agent spends until it ends.
+    args.push("--forward-subagent-text".to_owned());
     let mut option = |name: &str, value: &str| args.extend([name.to_owned(), value.to_owned()]);
     match call.session {
         Session::New(id) => option("--session-id", &id.to_string()),
@@ -171,7 +173,9 @@ fn arguments(settings: &ClaudeCli, call: &Call<'_>, own: &[&str]) -> Result<Vec<
         option("--max-turns", &turns.to_string());
     }
     if let Budget { per_attempt_micro_usd: Some(budget), .. } = call.job.budget {
-        option("--max-budget-usd", &dollars(budget));
+        // Claude Code counts what its process spends, not what the session it continues has cost. Nothing is no budget.
+        let spent = call.previous.map_or(0, |previous| previous.try_micro_usd);
+        option("--max-budget-usd", &dollars(budget.saturating_sub(spent).max(1)));
     }
     args.push("--strict-mcp-config".to_owned());
     args.push(format!("--setting-sources={}", settings.setting_sources.join(",")));

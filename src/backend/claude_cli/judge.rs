@@ -19,6 +19,7 @@ use crate::{
     job::{
         model::ClaudeCli,
         outcome::{Failure, FailureClass, GateSignal},
+        start::Previous,
     },
 };
 
@@ -37,7 +38,8 @@ pub fn judge(settings: &ClaudeCli, call: &Call<'_>, material: Material<'_>) -> J
     let context = Context { settings, rate_limit: &call.job.rate_limit, said_at };
     let failure = match &transcript.result {
         Some(result) => classify::result(result, &transcript, &context)
-            .map(|failure| ended_by(material.exit, &failure).unwrap_or(failure)),
+            .map(|failure| ended_by(material.exit, &failure).unwrap_or(failure))
+            .map(|failure| turns_used_up(call, failure)),
         None => Some(without_result(&transcript, settings, call, material)),
     };
     let continued = matches!(call.session, Session::Continue(_));
@@ -134,6 +136,15 @@ fn ended_by(exit: Exit, failure: &Failure) -> Option<Failure> {
         EndedBy::Stopped => Some(stopped()),
         EndedBy::Timeout | EndedBy::Idle => None,
     }
+}
+
+/// A session that was told to finish and used all its turns again does not finish.
+fn turns_used_up(call: &Call<'_>, mut failure: Failure) -> Failure {
+    let again = |previous: &Previous| previous.reason == failure.reason;
+    if failure.reason == classify::MAX_TURNS && call.previous.is_some_and(again) {
+        failure.class = FailureClass::BatchFatal;
+    }
+    failure
 }
 
 fn interrupted() -> Failure {

@@ -6,7 +6,7 @@ use crate::{
         apply::apply,
         event::{Counted, Event, EventKind},
         fixtures,
-        ledger::{Ledger, Notice, OpenBatch, RunPhase},
+        ledger::{Judging, Ledger, Notice, OpenBatch, RunPhase},
         ranges::Ranges,
     },
     job::{identity::BatchNum, model::Occasion, outcome::FailureClass},
@@ -26,6 +26,7 @@ fn ledger(phase: RunPhase) -> Ledger {
         cause: FailureClass::Transient,
         reason: "Scripted".to_owned(),
         session: None,
+        try_micro_usd: 0,
     };
     Ledger {
         phase,
@@ -40,7 +41,11 @@ fn ledger(phase: RunPhase) -> Ledger {
 }
 
 fn judging(phase: RunPhase) -> Ledger {
-    Ledger { judging: Some(key(2, 1)), seen: Ranges::default(), ..ledger(phase) }
+    Ledger {
+        judging: Some(Judging { key: key(2, 1), micro_usd: 0 }),
+        seen: Ranges::default(),
+        ..ledger(phase)
+    }
 }
 
 fn notice(id: u64) -> Notice {

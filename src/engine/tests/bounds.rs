@@ -10,7 +10,7 @@ use crate::{
     job::{
         identity::BatchNum,
         model::{Budget, OnReached},
-        outcome::FailureClass,
+        outcome::{FailureClass, Outcome},
         start::EndMode,
     },
 };
@@ -24,6 +24,8 @@ fn a_start_is_reserved_in_the_budget() {
     run.end(key(1, 1), costing(2_000_000));
     run.turn();
     assert_eq!(run.running(), [key(2, 1)], "two spent, two reserved, two more do not fit");
+    run.turn();
+    assert_eq!(run.running(), [key(2, 1)], "nor do they in the next turn");
     assert!(matches!(run.waiting(), Some(Waiting::Budget { .. })));
     run.end(key(2, 1), costing(1_500_000));
     run.turn();
@@ -35,7 +37,8 @@ fn a_start_is_reserved_in_the_budget() {
     known.policy.budget =
         Budget { per_attempt_micro_usd, per_run_micro_usd: Some(5_000_000), on_reached: OnReached::Stop };
     known.turn();
-    assert_eq!(known.running(), [key(1, 1), key(2, 1)]);
+    known.turn();
+    assert_eq!(known.running(), [key(1, 1), key(2, 1)], "what runs keeps its share");
     known.end(key(1, 1), costing(2_000_000));
     known.end(key(2, 1), costing(2_000_000));
     known.turn();
@@ -127,4 +130,43 @@ fn a_lane_rests_between_two_batches() {
     run.now = 30;
     run.turn();
     assert_eq!(run.running(), [key(2, 1), key(3, 1)]);
+}
+
+#[test]
+fn an_attempt_that_passed_its_budget_makes_the_next_reserve_as_much() {
+    let mut run = Run::new(9, 1);
+    run.policy.budget = Budget {
+        per_attempt_micro_usd: Some(2_000_000),
+        per_run_micro_usd: Some(4_200_000),
+        ..Budget::default()
+    };
+    run.turn();
+    run.end(key(1, 1), costing(2_300_000));
+    run.turn();
+    run.turn();
+    assert_eq!((run.running(), run.reason()), (vec![], "BudgetReached"), "2.3 twice is more than 4.2");
+}
+
+#[test]
+fn an_interrupted_try_goes_on_with_the_rest_of_its_budget() {
+    let interrupted = |class, micro| Outcome { failure: failed(class).failure, ..costing(micro) };
+    let spent = |run: &Run| run.ledger.open[&BatchNum(1)].try_micro_usd;
+    let mut run = Run::new(1, 1);
+    run.policy.retry.base_delay = Duration::ZERO;
+    run.turn();
+    run.end(key(1, 1), interrupted(FailureClass::Disruption, 300));
+    run.turn();
+    run.turn();
+    run.end(key(1, 2), interrupted(FailureClass::Disruption, 40));
+    run.turn();
+    assert_eq!(spent(&run), 340);
+    let step = run.turn();
+    let starts = |action: &Action| match action {
+        Action::Launch(start) => start.previous.as_ref().map(|previous| previous.try_micro_usd),
+        _ => None,
+    };
+    assert_eq!(step.actions.iter().find_map(starts), Some(340));
+    run.end(key(1, 3), interrupted(FailureClass::Validation, 5));
+    run.turn();
+    assert_eq!(spent(&run), 0, "a new try has a budget of its own");
 }

@@ -8,6 +8,9 @@ use super::{
 use crate::{
     engine::{
         gate::{Gate, GateReport, GateState},
+        ledger::{Ledger, RunPhase},
+        project::Action,
+        step::step,
         waiting::Waiting,
     },
     job::{
@@ -144,4 +147,24 @@ fn leaving_a_share_of_the_window_and_not_spending_beyond_it_close_the_gate() {
     assert!(shut_by(0.1, used(0.9)));
     assert!(shut_by(0.0, GateSignal::Overage { resets_at: Some(at(500)) }));
     assert!(shut_by(0.0, GateSignal::Throttled { retry_after_ms: Some(9_000) }));
+}
+
+#[test]
+fn a_canary_too_is_started_only_from_a_saved_claim() {
+    let mut run = Run::new(2, 1);
+    let holder = run.ledger.name_of(key(1, 1));
+    run.world.gate.state = GateState::Canary { holder, seen: at(0), cause: "429".to_owned() };
+    run.world.seq = run.ledger.seq;
+    let phase = RunPhase::Suspended {
+        reason: "Requested".to_owned(),
+        message: String::new(),
+        since: at(0),
+        terminate: false,
+    };
+    let saved = Ledger { phase, ..run.ledger.clone() };
+    let resumed = step(&run.policy, &saved, run.ledger.clone(), &run.world, at(1)).unwrap();
+    let starts = |action: &Action| matches!(action, Action::Launch(_));
+    assert!(!resumed.actions.iter().any(starts), "the stored run is still suspended: {:?}", resumed.actions);
+    run.turn();
+    assert_eq!(run.running(), [key(1, 1)]);
 }

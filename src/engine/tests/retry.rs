@@ -32,6 +32,7 @@ fn before(tries: u32, disruptions: u32) -> OpenBatch {
         cause: FailureClass::Transient,
         reason: String::new(),
         session: None,
+        try_micro_usd: 0,
     }
 }
 

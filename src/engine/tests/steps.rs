@@ -85,6 +85,17 @@ fn what_was_seen_and_is_gone_is_lost_and_what_was_never_seen_is_started() {
 }
 
 #[test]
+fn a_batch_whose_ended_attempt_lives_after_all_is_not_started_beside_it() {
+    let mut run = Run::new(1, 1);
+    run.turn();
+    run.end(key(1, 1), failed(FailureClass::Disruption));
+    run.turn();
+    run.show(key(1, 1), running(key(1, 1), Vec::new()).state);
+    let step = run.turn();
+    assert_eq!(step.actions, [Action::End { key: key(1, 1), mode: EndMode::GiveUp }]);
+}
+
+#[test]
 fn a_stranger_is_ended_and_then_released() {
     let mut run = Run::new(2, 1);
     run.world.attempts.push(running(key(2, 7), Vec::new()));

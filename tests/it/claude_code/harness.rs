@@ -104,6 +104,7 @@ impl Bench {
             batch,
             directory: directory.path(),
             session,
+            previous: None,
         };
         let invocation = backend::invocation(&call).unwrap();
         let input = backend::input(&call, prompt);
