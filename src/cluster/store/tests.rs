@@ -243,6 +243,7 @@ fn worst(total: u32, parallelism: u32) -> Ledger {
             cause: FailureClass::Transient,
             reason: "ConnectionLost".to_owned(),
             session: Some(SessionId(Uuid::from_u128(u128::MAX))),
+            try_micro_usd: 0,
         };
         ledger.open.insert(BatchNum(batch), open);
     }

@@ -86,7 +86,7 @@ fn what_was_seen_and_is_gone_is_lost_and_what_was_never_seen_is_started() {
 
 #[test]
 fn a_batch_whose_ended_attempt_lives_after_all_is_not_started_beside_it() {
-    let mut run = Run::new(1, 1);
+    let mut run = Run::new(1, 2);
     run.turn();
     run.end(key(1, 1), failed(FailureClass::Disruption));
     run.turn();
