@@ -64,6 +64,7 @@ pub fn judge(material: Material<'_>, timeout: Duration) -> Judgement {
         signal: None,
         warnings: Vec::new(),
         if_not_valid: None,
+        provenance: None,
         answer: Answer::Stdout,
     }
 }

@@ -2,6 +2,17 @@
 
 use serde::Serialize;
 
+use crate::job::model::{Backend, Job};
+
+/// What was found before the first batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preflight {
+    /// One entry for each thing looked at.
+    pub health: Vec<Health>,
+    /// What is billed by use, such as the variable that holds an API key; `None` for a subscription and for programs.
+    pub billed: Option<String>,
+}
+
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,4 +55,31 @@ impl Health {
     pub fn fail(name: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { name: name.into(), state: HealthState::Fail, found: found.into(), advice: Some(advice.into()) }
     }
+}
+
+/// Whether the program of a batch has where to start. A batch that is to look at a repository, and starts in an empty
+/// folder, finds none.
+pub(super) fn working_directory(job: &Job) -> Option<Health> {
+    let (folder, is_claude) = match &job.backend {
+        Backend::ClaudeCli(claude) => (&claude.working_directory, true),
+        Backend::Command(command) => (&command.working_directory, false),
+        Backend::Anthropic(_) => return None,
+    };
+    let name = "working directory";
+    let shown = folder.display();
+    // The workspace is made when the run starts.
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries.flatten().filter(|entry| entry.file_name() != ".mozart").count(),
+        Err(_) if *folder == job.workspace.path => 0,
+        Err(error) => {
+            return Some(Health::fail(name, format!("{shown}: {error}"), "mend backend.workingDirectory"));
+        }
+    };
+    (is_claude && entries == 0).then(|| {
+        Health::warn(
+            name,
+            format!("{shown} is empty, and Claude starts in it"),
+            "if it is to look at a repository, write backend.workingDirectory",
+        )
+    })
 }

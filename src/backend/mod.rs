@@ -12,12 +12,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use self::health::Health;
+use self::health::{Health, Preflight};
 use crate::job::{
     batches::Batch,
     identity::{AttemptName, SessionId},
     model::{Backend, Job},
-    outcome::{Failure, FailureClass, GateSignal, Usage},
+    outcome::{Failure, FailureClass, GateSignal, Provenance, Usage},
     start::Previous,
 };
 
@@ -149,16 +149,30 @@ pub fn credential_variables(job: &Job) -> Vec<String> {
     known.map(str::to_owned).into_iter().chain(named).collect()
 }
 
-/// Whether the backend can do its work, found out without spending a token; one entry for each thing looked at.
+/// Whether the backend can do its work and who pays for it, found out without spending a token. What the job leaves open,
+/// such as `auth: Auto`, is settled in it by what was found.
+pub async fn preflight(job: &mut Job) -> Preflight {
+    let mut found = match &mut job.backend {
+        Backend::ClaudeCli(backend) => claude_cli::preflight(backend).await,
+        Backend::Anthropic(backend) => Preflight {
+            health: anthropic::health_check(backend).await,
+            billed: Some(backend.api_key_env.clone()),
+        },
+        Backend::Command(backend) => {
+            let health = match command::health_check(backend) {
+                Ok(found) => Health::ok("program", found),
+                Err(failure) => Health::fail("program", failure.reason, failure.message),
+            };
+            Preflight { health: vec![health], billed: None }
+        }
+    };
+    found.health.extend(health::working_directory(job));
+    found
+}
+
+/// The same without settling anything.
 pub async fn health_check(job: &Job) -> Vec<Health> {
-    match &job.backend {
-        Backend::ClaudeCli(backend) => claude_cli::health_check(backend).await,
-        Backend::Anthropic(backend) => anthropic::health_check(backend).await,
-        Backend::Command(backend) => vec![match command::health_check(backend) {
-            Ok(found) => Health::ok("program", found),
-            Err(failure) => Health::fail("program", failure.reason, failure.message),
-        }],
-    }
+    preflight(&mut job.clone()).await.health
 }
 
 /// Asked for in the wrong [`Place`]: a mistake of the caller, told as the attempt's failure.
@@ -237,6 +251,8 @@ pub struct Judgement {
     pub warnings: Vec<String>,
     /// What it means if a validation fails now, where the backend knows that a retry would fail alike.
     pub if_not_valid: Option<Failure>,
+    /// What answered, and who paid.
+    pub provenance: Option<Provenance>,
     /// The answer.
     pub answer: Answer,
 }
@@ -252,6 +268,7 @@ impl Judgement {
             signal: None,
             warnings: Vec::new(),
             if_not_valid: None,
+            provenance: None,
             answer: Answer::None,
         }
     }

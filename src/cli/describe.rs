@@ -35,6 +35,8 @@ pub struct Summary<'a> {
     /// Of the run, a decimal text of dollars.
     #[serde(rename = "budgetUSD")]
     budget_usd: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worst_case: Option<String>,
 }
 
 impl<'a> Summary<'a> {
@@ -52,6 +54,7 @@ impl<'a> Summary<'a> {
             job_file: &job.file,
             plan_hash: &job.plan_hash,
             budget_usd: job.budget.per_run_micro_usd.map(decimal),
+            worst_case: worst_case(job),
         }
     }
 }
@@ -65,16 +68,48 @@ pub fn lines(job: &Job, look: &Look) -> Vec<String> {
 
 /// The same, with what was found of the backend before anything starts: its version, who pays.
 pub fn lines_with(job: &Job, found: &[Health], look: &Look) -> Vec<String> {
-    let fine = found.iter().filter(|health| health.state != HealthState::Fail);
+    let fine = found.iter().filter(|health| health.state == HealthState::Ok);
     let mut parts: Vec<String> = match &job.backend {
         Backend::Command(_) => vec![backend(job)],
-        Backend::ClaudeCli(_) | Backend::Anthropic(_) => fine.map(|health| health.found.clone()).collect(),
+        Backend::ClaudeCli(_) | Backend::Anthropic(_) => fine.map(said).collect(),
     };
     if let Some(model) = model(job).filter(|model| !parts.iter().any(|part| part.contains(model))) {
         parts.push(format!("model {model}"));
     }
     parts.extend(size(job));
     with_places(job, &parts, look)
+}
+
+/// `552 items in 56 batches on claude-opus-5-5`.
+pub fn amount(job: &Job) -> String {
+    let items = format::plural(u64::from(items(job)), "item", "items");
+    let batches = format::plural(u64::from(job.batches.total()), "batch", "batches");
+    let model = model(job).map(|model| format!(" on {model}")).unwrap_or_default();
+    format!("{items} in {batches}{model}")
+}
+
+fn said(health: &Health) -> String {
+    match health.name.as_str() {
+        "Claude Code" => format!("{} {}", health.name, health.found),
+        _ => health.found.clone(),
+    }
+}
+
+/// What the job may come to at the worst, for those who pay by use or by their plan; `None` for a program.
+pub fn worst_case(job: &Job) -> Option<String> {
+    if matches!(job.backend, Backend::Command(_)) {
+        return None;
+    }
+    let (batches, tries) = (u64::from(job.batches.total()), u64::from(job.retry.max_retries) + 1);
+    let per_attempt = job.budget.per_attempt_micro_usd.map(|dollars| dollars.saturating_mul(batches * tries));
+    let most = per_attempt.into_iter().chain(job.budget.per_run_micro_usd).min();
+    let bound = most.map_or_else(
+        || "no budget bounds what it costs".to_owned(),
+        |most| format!("at most {}", format::dollars(most)),
+    );
+    let batches = format::plural(batches, "batch", "batches");
+    let tries = format::plural(tries, "counted try", "counted tries");
+    Some(format!("at the worst {batches}, {tries} each: {bound}"))
 }
 
 fn with_places(job: &Job, parts: &[String], look: &Look) -> Vec<String> {

@@ -153,7 +153,7 @@ fn ask_name(default: &JobName) -> anyhow::Result<JobName> {
 }
 
 /// Asks, and reads a line.
-fn question(text: &str) -> anyhow::Result<String> {
+pub fn question(text: &str) -> anyhow::Result<String> {
     pen::write(&format!("{text} "));
     let mut line = String::new();
     let read = io::stdin().lock().read_line(&mut line).context("cannot read the answer")?;

@@ -1,5 +1,6 @@
 //! `mozart run FILE`: a job file to its end.
 
+mod consent;
 mod driving;
 mod dry;
 mod ending;
@@ -57,6 +58,9 @@ pub struct PaceArguments {
     /// How many batches run at once, instead of what the file says
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub parallelism: Option<u32>,
+    /// Go on without asking where an API key is billed and no budget is written
+    #[arg(short, long)]
+    pub yes: bool,
     /// Exit with 75 instead of waiting for a limit
     #[arg(long)]
     pub no_wait: bool,

@@ -67,7 +67,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
             Ok(Loaded { job, warnings }) => {
                 loading::tell(warnings, printer);
                 printer.line(format_args!("{}: valid", file.display()))?;
-                for line in describe::lines(job, &printer.out) {
+                for line in describe::lines(job, &printer.out).into_iter().chain(describe::worst_case(job)) {
                     printer.line(format_args!("  {line}"))?;
                 }
             }

@@ -235,6 +235,7 @@ fn lost(now: Timestamp) -> Outcome {
         session: None,
         signal: None,
         warnings: Vec::new(),
+        provenance: None,
         exit_code: None,
         started: now,
         ended: now,

@@ -170,6 +170,8 @@ pub struct ClaudeCli {
     pub slash_command: bool,
     /// Further arguments.
     pub extra_args: Vec<String>,
+    /// The version that was found before the run, once it was looked for.
+    pub version: Option<String>,
 }
 
 /// Settings of `anthropic_api`.

@@ -8,6 +8,9 @@ use super::identity::SessionId;
 /// The longest [`Failure::message`], in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1024;
 
+/// The reason of an attempt that the service turned away as one too many. The third time in a row the job fails.
+pub const TOO_MANY_SESSIONS: &str = "TooManySessions";
+
 /// How an attempt ended, and what it used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -32,6 +35,9 @@ pub struct Outcome {
     /// The process's exit code, or 128 + the signal that ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// What answered, and who paid, as the tool or the service itself said it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
     /// When its process or request started.
     pub started: Timestamp,
     /// When it was judged.
@@ -43,6 +49,21 @@ impl Outcome {
     pub fn succeeded(&self) -> bool {
         self.failure.is_none()
     }
+}
+
+/// What answered an attempt, and who paid, as the tool or the service itself said it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Provenance {
+    /// The model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Claude Code's version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Where Claude Code's API key came from: `none` is a login.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_source: Option<String>,
 }
 
 /// Why an attempt failed.

@@ -63,6 +63,7 @@ pub fn launch<O: Outputs + 'static, T: Texts>(shared: &Arc<Shared<O, T>>, start:
                 session: None,
                 signal: None,
                 warnings: Vec::new(),
+                provenance: None,
                 exit_code: None,
                 started: now,
                 ended: now,

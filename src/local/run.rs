@@ -77,6 +77,8 @@ pub struct Request {
 
 /// Whoever watches a run.
 pub trait Watcher {
+    /// Whether a new run of `job` may begin. Asked before anything of it is stored.
+    fn may_begin(&mut self, job: &Job) -> bool;
     /// A run begins, or goes on.
     fn begins(&mut self, begun: &Begun<'_>);
     /// A turn was made.
@@ -108,6 +110,8 @@ pub enum Ended {
         /// Whether a signal ended it.
         interrupted: bool,
     },
+    /// The watcher would not have it begin; nothing was stored.
+    Declined,
     /// There was nothing to do: every batch is done.
     AlreadyComplete(Ledger),
     /// The last run ended failed; nothing was done.
@@ -193,7 +197,7 @@ pub async fn run(
     // Again, now that nobody else can change it.
     let last = store.last_run(uid).await?;
 
-    let (ledger, goes_on) = match settle(machine, &store, request, last, uid, now).await? {
+    let (ledger, goes_on) = match settle(machine, &store, request, last, uid, now, watcher).await? {
         Settled::Drive { ledger, goes_on } => (ledger, goes_on),
         Settled::Ended(ended) => return Ok(*ended),
     };
@@ -237,6 +241,7 @@ async fn settle(
     last: Option<Ledger>,
     job_uid: Uuid,
     now: Timestamp,
+    watcher: &mut impl Watcher,
 ) -> Result<Settled, LocalError> {
     let job = &request.job;
     let before = match &last {
@@ -252,6 +257,9 @@ async fn settle(
         _ => refusal.into(),
     })?;
     match (decision, last) {
+        (Decision::Start { .. }, _) if !watcher.may_begin(job) => {
+            Ok(Settled::Ended(Box::new(Ended::Declined)))
+        }
         (Decision::Start { select, close_last }, last) => {
             let last = match last {
                 Some(last) if close_last => Some(super::stop::close(store, last, now).await?),

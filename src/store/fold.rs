@@ -107,6 +107,7 @@ impl Changes {
             accepted: None,
             session: None,
             warnings: Vec::new(),
+            provenance: None,
             usage: Usage::default(),
         });
     }
@@ -136,6 +137,7 @@ impl Changes {
                 accepted: Some(outcome.accepted),
                 session: outcome.session,
                 warnings: outcome.warnings.clone(),
+                provenance: outcome.provenance.clone(),
                 usage: outcome.usage,
             },
         );

@@ -11,7 +11,7 @@ use crate::{
     job::{
         identity::{AttemptKey, BatchNum, SessionId},
         model::Occasion,
-        outcome::{FailureClass, Usage},
+        outcome::{FailureClass, Provenance, Usage},
     },
 };
 
@@ -199,6 +199,9 @@ pub struct AttemptRecord {
     pub session: Option<SessionId>,
     /// What a person should know though it succeeded.
     pub warnings: Vec<String>,
+    /// What answered, and who paid.
+    #[serde(default)]
+    pub provenance: Option<Provenance>,
     /// Its own tokens and cost.
     pub usage: Usage,
 }

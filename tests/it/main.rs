@@ -23,3 +23,4 @@ mod pinned_items;
 mod reference;
 mod sessions;
 mod support;
+mod wallet;

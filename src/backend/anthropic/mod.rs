@@ -22,7 +22,7 @@ use self::{
 use super::{Answer, Judgement, Told};
 use crate::job::{
     model::{Anthropic, RateLimitPolicy},
-    outcome::{Failure, FailureClass, GateSignal},
+    outcome::{Failure, FailureClass, GateSignal, Provenance},
 };
 
 pub(super) use self::health::health_check;
@@ -140,6 +140,7 @@ fn judgement(message: Message, interrupted: Option<Failure>, settings: &Anthropi
         signal: None,
         warnings,
         if_not_valid: None,
+        provenance: Some(Provenance { model: Some(message.model), ..Provenance::default() }),
         answer: if message.text.is_empty() { Answer::None } else { Answer::Text(message.text) },
     }
 }

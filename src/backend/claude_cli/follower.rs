@@ -1,6 +1,6 @@
 //! What a running Claude Code tells while it runs.
 
-use super::{classify, stream::Line, transcript::Transcript};
+use super::{classify, stream::Line, transcript::Transcript, wallet};
 use crate::{
     backend::{Call, Session, Told},
     job::{
@@ -42,12 +42,17 @@ impl Follower {
     pub fn line(&mut self, line: &[u8]) -> Vec<Told> {
         let line = Line::parse(line);
         let is_result = matches!(line, Line::Result(_));
+        let is_init = matches!(line, Line::Init(_));
         let is_retry = matches!(line, Line::Retry(_));
         let said_something = !matches!(line, Line::Other | Line::Init(_) | Line::TaskStarted(_));
         self.transcript.take(line);
 
         let mut told = Vec::new();
-        if is_retry {
+        if let Some(init) = self.transcript.init.as_ref().filter(|_| is_init)
+            && let Some(failure) = wallet::mismatch(&self.settings, init)
+        {
+            told.push(Told::GiveUp(Box::new(failure)));
+        } else if is_retry {
             self.retry(&mut told);
         } else if said_something && self.transcript.waiting.is_none() {
             self.told_retry = None;

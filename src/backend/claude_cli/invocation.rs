@@ -2,8 +2,10 @@
 
 use std::{borrow::Cow, env, fs, io, path::Path};
 
-use serde_json::{Value, json};
-
+use super::{
+    settings,
+    wallet::{API_KEY, AUTH_TOKEN, CLOUDS},
+};
 use crate::{
     backend::{Call, Invocation, Session, command},
     job::{
@@ -12,15 +14,8 @@ use crate::{
     },
 };
 
-/// The variable from which Claude Code takes an API key.
-const API_KEY: &str = "ANTHROPIC_API_KEY";
-
-/// What would pay instead of the API key that was named.
-const BEFORE_API_KEY: [&str; 4] =
-    ["ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_USE_BEDROCK", "CLAUDE_CODE_USE_VERTEX", "CLAUDE_CODE_USE_FOUNDRY"];
-
 /// What a Claude Code around this Mozart leaves in the environment.
-const OUTER_SESSION: [&str; 3] = ["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT"];
+pub(super) const OUTER_SESSION: [&str; 3] = ["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SSE_PORT"];
 
 /// Tools that outlive an attempt or leave its folder.
 const TOOLS_NOT_FOR_BATCHES: [&str; 11] = [
@@ -53,7 +48,7 @@ pub fn invocation(settings: &ClaudeCli, call: &Call<'_>) -> Result<Invocation, F
     match (settings.auth, &settings.api_key_env) {
         (Auth::Subscription, _) => {
             env_remove.push(API_KEY.to_owned());
-            env_remove.extend(BEFORE_API_KEY.map(str::to_owned));
+            env_remove.extend(before_api_key());
         }
         (Auth::Auto, None) => {}
         (Auth::ApiKey, None) => named_key(API_KEY, &mut env_copy, &mut env_remove)?,
@@ -100,8 +95,13 @@ fn named_key(
     if name != API_KEY {
         env_copy.push((API_KEY.to_owned(), name.to_owned()));
     }
-    env_remove.extend(BEFORE_API_KEY.map(str::to_owned));
+    env_remove.extend(before_api_key());
     Ok(())
+}
+
+/// What would pay instead of the API key that was named.
+fn before_api_key() -> impl Iterator<Item = String> {
+    [AUTH_TOKEN].into_iter().chain(CLOUDS).map(str::to_owned)
 }
 
 /// Variables that are `1` in the environment and, since a user's settings beat the environment, in the settings too.
@@ -124,7 +124,7 @@ fn all_tools(settings: &ClaudeCli) -> bool {
     settings.tools.as_deref().is_some_and(|tools| tools == ["*"])
 }
 
-fn arguments(settings: &ClaudeCli, call: &Call<'_>, own: &[&str]) -> Result<Vec<String>, Failure> {
+fn arguments(claude: &ClaudeCli, call: &Call<'_>, own: &[&str]) -> Result<Vec<String>, Failure> {
     let mut args: Vec<String> =
         ["-p", "--output-format", "stream-json", "--verbose"].map(str::to_owned).to_vec();
     // What a sub-agent says passes the loop that looks at the budget: without it a sub-agent spends until it ends.
@@ -135,41 +135,43 @@ fn arguments(settings: &ClaudeCli, call: &Call<'_>, own: &[&str]) -> Result<Vec<
         Session::Continue(id) => option("--resume", &id.to_string()),
     }
     option("--name", &format!("{} {}/{}", call.job.name, call.batch.number, call.job.batches.total()));
-    if let Some(model) = &settings.model {
+    if let Some(model) = &claude.model {
         option("--model", model);
     }
-    if let Some(model) = &settings.fallback_model {
+    if let Some(model) = &claude.fallback_model {
         option("--fallback-model", model);
     }
-    if let Some(effort) = &settings.effort {
+    if let Some(effort) = &claude.effort {
         option("--effort", effort);
     }
-    option("--permission-mode", settings.permission_mode.word());
+    option("--permission-mode", claude.permission_mode.word());
     option("--permission-prompts", "none");
-    if settings.working_directory != call.job.workspace.path {
+    if claude.working_directory != call.job.workspace.path {
         option("--add-dir", &call.job.workspace.path.display().to_string());
     }
-    option("--settings", &write(call.directory, "settings.json", &own_settings(settings, own).to_string())?);
-    if let Some(text) = &settings.append_system_prompt {
+    let merged = settings::merged(claude, own)
+        .map_err(|problem| Failure::new(FailureClass::JobFatal, "SettingsRefused", problem))?;
+    option("--settings", &write(call.directory, "settings.json", &merged.to_string())?);
+    if let Some(text) = &claude.append_system_prompt {
         option("--append-system-prompt-file", &write(call.directory, "system-prompt.md", text)?);
     }
-    if let Some(servers) = &settings.mcp_config {
+    if let Some(servers) = &claude.mcp_config {
         option("--mcp-config", &write(call.directory, "mcp.json", &servers.to_string())?);
     }
 
-    let mut taken: Vec<&str> = settings.disallowed_tools.iter().map(String::as_str).collect();
-    match settings.tools.as_deref() {
+    let mut taken: Vec<&str> = claude.disallowed_tools.iter().map(String::as_str).collect();
+    match claude.tools.as_deref() {
         None => taken.extend(TOOLS_NOT_FOR_BATCHES),
-        Some(_) if all_tools(settings) => {}
+        Some(_) if all_tools(claude) => {}
         Some(tools) => option("--tools", &tools.join(",")),
     }
     if !taken.is_empty() {
         option("--disallowedTools", &taken.join(","));
     }
-    if !settings.allowed_tools.is_empty() {
-        option("--allowedTools", &settings.allowed_tools.join(","));
+    if !claude.allowed_tools.is_empty() {
+        option("--allowedTools", &claude.allowed_tools.join(","));
     }
-    if let Some(turns) = settings.max_turns {
+    if let Some(turns) = claude.max_turns {
         option("--max-turns", &turns.to_string());
     }
     if let Budget { per_attempt_micro_usd: Some(budget), .. } = call.job.budget {
@@ -178,19 +180,9 @@ fn arguments(settings: &ClaudeCli, call: &Call<'_>, own: &[&str]) -> Result<Vec<
         option("--max-budget-usd", &dollars(budget.saturating_sub(spent).max(1)));
     }
     args.push("--strict-mcp-config".to_owned());
-    args.push(format!("--setting-sources={}", settings.setting_sources.join(",")));
-    args.extend(settings.extra_args.iter().cloned());
+    args.push(format!("--setting-sources={}", claude.setting_sources.join(",")));
+    args.extend(settings::arguments_without(claude));
     Ok(args)
-}
-
-fn own_settings(settings: &ClaudeCli, own: &[&str]) -> Value {
-    let variables: serde_json::Map<String, Value> =
-        own.iter().map(|&name| (name.to_owned(), json!("1"))).collect();
-    let mut value = json!({ "env": variables });
-    if !settings.hooks {
-        value["disableAllHooks"] = json!(true);
-    }
-    value
 }
 
 fn dollars(micro_usd: u64) -> String {

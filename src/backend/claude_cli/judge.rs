@@ -11,14 +11,15 @@ use jiff::Timestamp;
 
 use super::{
     classify::{self, Context},
-    stream::Line,
+    stream::{Init, Line},
     transcript::Transcript,
+    wallet,
 };
 use crate::{
     backend::{Answer, Call, EndedBy, Exit, Judgement, Material, Session, command::tail, limits},
     job::{
         model::ClaudeCli,
-        outcome::{Failure, FailureClass, GateSignal},
+        outcome::{Failure, FailureClass, GateSignal, Provenance},
         start::Previous,
     },
 };
@@ -36,7 +37,9 @@ pub fn judge(settings: &ClaudeCli, call: &Call<'_>, material: Material<'_>) -> J
         }
     };
     let context = Context { settings, rate_limit: &call.job.rate_limit, said_at };
+    let mismatch = transcript.init.as_ref().and_then(|init| wallet::mismatch(settings, init));
     let failure = match &transcript.result {
+        _ if mismatch.is_some() => mismatch,
         Some(result) => classify::result(result, &transcript, &context)
             .map(|failure| ended_by(material.exit, &failure).unwrap_or(failure))
             .map(|failure| turns_used_up(call, failure)),
@@ -51,7 +54,8 @@ pub fn judge(settings: &ClaudeCli, call: &Call<'_>, material: Material<'_>) -> J
         signal: signal(&transcript, said_at),
         if_not_valid: denials(&transcript)
             .map(|text| Failure::new(FailureClass::JobFatal, "PermissionDenied", text)),
-        warnings: denials(&transcript).into_iter().collect(),
+        warnings: denials(&transcript).into_iter().chain(another_version(settings, &transcript)).collect(),
+        provenance: transcript.init.as_ref().map(provenance),
         answer: transcript.answer.map_or(Answer::None, Answer::Text),
         failure,
     }
@@ -164,6 +168,17 @@ fn signal(transcript: &Transcript, said_at: Timestamp) -> Option<GateSignal> {
     let windows = transcript.rate_limit.as_ref()?.windows();
     let (share, resets_at) = windows.max_by(|one, other| one.0.total_cmp(&other.0))?;
     Some(GateSignal::Utilization { share, resets_at: limits::moment(resets_at, said_at) })
+}
+
+fn provenance(init: &Init) -> Provenance {
+    let Init { model, api_key_source, version } = init.clone();
+    Provenance { model, version, api_key_source }
+}
+
+/// A warning that Claude Code is no longer the one that was found before the run.
+fn another_version(settings: &ClaudeCli, transcript: &Transcript) -> Option<String> {
+    let (found, now) = (settings.version.as_deref()?, transcript.init.as_ref()?.version.as_deref()?);
+    (found != now).then(|| format!("Claude Code was {found} when the run began and is {now} now"))
 }
 
 /// A warning that names the tools that were denied, and how to allow them.

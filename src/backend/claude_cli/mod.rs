@@ -5,10 +5,12 @@ mod follower;
 mod health;
 mod invocation;
 mod judge;
+mod settings;
 mod stream;
 mod transcript;
+mod wallet;
 
 pub use follower::Follower;
-pub use health::health_check;
+pub use health::preflight;
 pub use invocation::{input, invocation};
 pub use judge::judge;

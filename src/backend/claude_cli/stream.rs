@@ -69,6 +69,8 @@ pub(super) struct Init {
     pub(super) model: Option<String>,
     #[serde(rename = "apiKeySource", deserialize_with = "lenient")]
     pub(super) api_key_source: Option<String>,
+    #[serde(rename = "claude_code_version", deserialize_with = "lenient")]
+    pub(super) version: Option<String>,
 }
 
 /// The tool waits before it asks again. A long wait repeats the line; `attempt` tells them apart.

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 
-use super::{PaceArguments, ending};
+use super::{PaceArguments, consent::Consent, ending};
 use crate::{
     backend::{
         self,
-        health::{Health, HealthState},
+        health::{Health, HealthState, Preflight},
     },
     cli::{
         choices::Form, describe, error::Advised, exit::Exit, pen, printer::Printer, progress::Progress,
@@ -40,9 +40,9 @@ pub struct Drive {
 
 /// Drives it. What the exit code says: whether the job is done, failed, waits or was interrupted.
 pub fn drive(drive: Drive, printer: &Printer) -> anyhow::Result<Exit> {
-    let Drive { job, verb, pace, form } = drive;
+    let Drive { mut job, verb, pace, form } = drive;
     let runtime = crate::cli::runtime()?;
-    let found = runtime.block_on(backend::health_check(&job));
+    let Preflight { health: found, billed } = runtime.block_on(backend::preflight(&mut job));
     refuse_sick(&found)?;
     let job = Arc::new(job);
     let request = Request {
@@ -57,13 +57,23 @@ pub fn drive(drive: Drive, printer: &Printer) -> anyhow::Result<Exit> {
         cwd: std::env::current_dir().context("the present folder is not known")?,
         program: std::env::current_exe().context("Mozart's own program is not found")?,
     };
-    let mut watcher = Screen { printer, found: &found, progress: None };
+    let mut watcher = Screen {
+        printer,
+        found: &found,
+        consent: Consent { billed, given: pace.yes },
+        declined: None,
+        progress: None,
+    };
     let ended = runtime.block_on(run(&machine, &request, &mut watcher));
-    drop(watcher.progress);
+    let Screen { progress, declined, .. } = watcher;
+    drop(progress);
     // What still waits in threads of its own (a name that does not resolve) is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
     let (ledger, interrupted) = match ended.map_err(|error| advised(error, printer))? {
         Ended::Drove { ledger, interrupted } => (ledger, interrupted),
+        Ended::Declined => {
+            return Err(declined.unwrap_or_else(|| anyhow::anyhow!("nothing was started")));
+        }
         Ended::AlreadyComplete(ledger) => {
             printer.note("every batch is done already; --rerun=All does them again");
             (ledger, false)
@@ -143,10 +153,18 @@ fn show_difference(before: &str, now: &str, printer: &Printer) {
 struct Screen<'a> {
     printer: &'a Printer,
     found: &'a [Health],
+    consent: Consent,
+    /// Why the run was not to begin.
+    declined: Option<anyhow::Error>,
     progress: Option<Progress>,
 }
 
 impl Watcher for Screen<'_> {
+    fn may_begin(&mut self, job: &Job) -> bool {
+        self.declined = self.consent.ask(job, self.printer).err();
+        self.declined.is_none()
+    }
+
     fn begins(&mut self, begun: &Begun<'_>) {
         for line in describe::lines_with(begun.job, self.found, &self.printer.err) {
             self.printer.note(line);

@@ -57,7 +57,7 @@ pub fn show(job: &Job, only: Option<&Ranges>, form: Form, printer: &Printer) -> 
     match form {
         Form::Json => printer.json(&Plan { summary: describe::Summary::of(job), prompts })?,
         Form::Text => {
-            for line in describe::lines(job, &printer.err) {
+            for line in describe::lines(job, &printer.err).into_iter().chain(describe::worst_case(job)) {
                 printer.note(line);
             }
             for planned in &prompts {

@@ -216,6 +216,7 @@ impl Memory {
             session: None,
             signal: None,
             warnings: Vec::new(),
+            provenance: None,
             exit_code: Some(0),
             started: self.at(running.started),
             ended: self.at(running.ends),

@@ -450,6 +450,7 @@ impl Universe {
             session: Some(SessionId(uuid::Uuid::from_u128(3))),
             signal: ending.signal.clone(),
             warnings: Vec::new(),
+            provenance: None,
             exit_code: None,
             started: self.now,
             ended: self.now,

@@ -36,6 +36,7 @@ fn succeeded() -> Outcome {
         session: None,
         signal: None,
         warnings: Vec::new(),
+        provenance: None,
         exit_code: Some(0),
         started: at(0),
         ended: at(10),

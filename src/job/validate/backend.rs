@@ -209,6 +209,7 @@ fn claude(
         file_mentions: api.file_mentions.unwrap_or(false),
         slash_command: api.slash_command.unwrap_or(false),
         extra_args,
+        version: None,
     }
 }
 

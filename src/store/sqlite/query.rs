@@ -75,7 +75,7 @@ impl Sqlite {
             "SELECT json_object('batch', batch, 'ordinal', ordinal, 'state', state, 'started', started,
                  'ended', ended, 'exitCode', exit_code, 'class', class, 'reason', reason, 'message', message,
                  'accepted', CASE accepted WHEN 1 THEN json('true') WHEN 0 THEN json('false') END,
-                 'session', session, 'warnings', json(warnings),
+                 'session', session, 'warnings', json(warnings), 'provenance', json(provenance),
                  'usage', json_object('inputTokens', input_tokens, 'outputTokens', output_tokens,
                      'cacheReadTokens', cache_read_tokens, 'cacheWriteTokens', cache_write_tokens,
                      'costUSD', printf('%d.%06d', cost_micro_usd / 1000000, cost_micro_usd % 1000000),

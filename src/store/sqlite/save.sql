@@ -33,6 +33,7 @@ INSERT INTO attempts
            value ->> 'started', value ->> 'ended', value ->> 'exitCode',
            value ->> 'class', value ->> 'reason', value ->> 'message',
            value ->> 'accepted', value ->> 'session', value -> 'warnings',
+           nullif(value -> 'provenance', 'null'),
            value ->> '$.usage.inputTokens', value ->> '$.usage.outputTokens',
            value ->> '$.usage.cacheReadTokens', value ->> '$.usage.cacheWriteTokens',
            CAST(round((value ->> '$.usage.costUSD') * 1000000) AS INTEGER), value ->> '$.usage.partial'
@@ -42,7 +43,7 @@ ON CONFLICT (run_id, batch, ordinal) DO UPDATE SET
     state = excluded.state, started = excluded.started, ended = excluded.ended,
     exit_code = excluded.exit_code, class = excluded.class, reason = excluded.reason,
     message = excluded.message, accepted = excluded.accepted, session = excluded.session,
-    warnings = excluded.warnings, input_tokens = excluded.input_tokens,
+    warnings = excluded.warnings, provenance = excluded.provenance, input_tokens = excluded.input_tokens,
     output_tokens = excluded.output_tokens, cache_read_tokens = excluded.cache_read_tokens,
     cache_write_tokens = excluded.cache_write_tokens, cost_micro_usd = excluded.cost_micro_usd,
     usage_partial = excluded.usage_partial;

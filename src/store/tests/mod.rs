@@ -90,6 +90,7 @@ pub(crate) fn outcome(failure: Option<FailureClass>) -> Outcome {
         session: None,
         signal: None,
         warnings: Vec::new(),
+        provenance: None,
         exit_code: Some(if failure.is_some() { 3 } else { 0 }),
         started: at(1),
         ended: at(2),

@@ -42,7 +42,7 @@ async fn five_turns() -> ClaudeRun {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_outlives_mozart_and_is_adopted_with_no_turn_asked_twice() {
     let run = five_turns().await;
-    let mut mozart = run.start(["local-run", "job.yaml"]);
+    let mut mozart = run.start(["local-run", "job.yaml", "--yes"]);
     run.until_written("third").await;
     mozart.kill().await.unwrap();
     fs::write(run.workspace().join("go"), "").unwrap();
@@ -58,7 +58,7 @@ async fn a_session_outlives_mozart_and_is_adopted_with_no_turn_asked_twice() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_died_with_mozart_goes_on_with_no_turn_asked_twice() {
     let run = five_turns().await;
-    let mut mozart = run.start(["local-run", "job.yaml"]);
+    let mut mozart = run.start(["local-run", "job.yaml", "--yes"]);
     run.until_written("third").await;
     mozart.kill().await.unwrap();
     for (process, _) in run.sandbox.processes() {
@@ -88,7 +88,7 @@ async fn what_a_tool_detaches_is_dead_before_the_validations_and_after_an_end_by
     let dead = "for pid in $(cat pids); do ! kill -0 $pid 2>/dev/null || exit 1; done; cp late seen";
     run.job(2, &json!({ "validations": [{ "type": "command_succeeds", "command": dead }] }));
 
-    let output = run.run(["local-run", "job.yaml", "--limit", "1"]).await;
+    let output = run.run(["local-run", "job.yaml", "--yes", "--limit", "1"]).await;
     assert_eq!(run.status()["succeeded"], 1, "{}", said(&output));
     assert!(!run.file("seen").is_empty());
     assert_eq!(run.file("seen"), run.file("late"), "nothing wrote after the look");

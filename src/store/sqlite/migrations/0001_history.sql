@@ -72,6 +72,7 @@ CREATE TABLE attempts (
     accepted            INTEGER,
     session             TEXT,
     warnings            TEXT NOT NULL,
+    provenance          TEXT,
     input_tokens        INTEGER NOT NULL,
     output_tokens       INTEGER NOT NULL,
     cache_read_tokens   INTEGER NOT NULL,
