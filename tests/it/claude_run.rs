@@ -111,6 +111,14 @@ impl ClaudeRun {
         requests
     }
 
+    /// What Claude Code has written of its sessions.
+    pub fn transcript(&self) -> String {
+        let projects = self.sandbox.path().join("person/.claude/projects");
+        let Ok(folders) = fs::read_dir(projects) else { return String::new() };
+        let files = folders.flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap());
+        files.filter_map(|file| fs::read_to_string(file.unwrap().path()).ok()).collect()
+    }
+
     /// Waits until a file of the workspace has something in it.
     pub async fn until_written(&self, name: &str) {
         self.until(name, || !self.file(name).is_empty()).await;

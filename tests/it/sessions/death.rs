@@ -60,12 +60,21 @@ async fn a_session_that_died_with_mozart_goes_on_with_no_turn_asked_twice() {
     let run = five_turns().await;
     let mut mozart = run.start(["local-run", "job.yaml", "--yes"]);
     run.until_written("third").await;
+    // Claude Code writes its transcript a moment after it acts; what is not in it when everything dies is asked again.
+    run.until("the third turn is in the transcript", || run.transcript().contains("echo begun")).await;
     mozart.kill().await.unwrap();
-    for (process, _) in run.sandbox.processes() {
-        // It may have ended with another of them.
-        let _ = kill(Pid::from_raw(i32::try_from(process).unwrap()), Signal::SIGKILL);
-    }
-    run.until("nothing is left", || run.sandbox.processes().is_empty()).await;
+    // All at once: one that saw another of them die would act on it.
+    run.until("nothing is left", || {
+        let processes = run.sandbox.processes();
+        for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
+            for (process, _) in &processes {
+                // It may have ended with another of them.
+                let _ = kill(Pid::from_raw(i32::try_from(*process).unwrap()), signal);
+            }
+        }
+        processes.is_empty()
+    })
+    .await;
     let output = run.run(["resume", "review"]).await;
 
     assert!(output.status.success(), "{}", said(&output));
