@@ -22,5 +22,6 @@ mod old_runs;
 mod pinned_items;
 mod reference;
 mod sessions;
+mod state_faults;
 mod support;
 mod wallet;
