@@ -8,7 +8,8 @@ use tokio::runtime::Runtime;
 
 use super::error::Advised;
 use crate::{
-    engine::ledger::Ledger,
+    driver::ports::Gates as _,
+    engine::{ledger::Ledger, waiting::Waiting},
     history::{HistoryError, Reader},
     job::{
         identity::{AttemptKey, BatchNum, RunId},
@@ -16,13 +17,15 @@ use crate::{
         model::StateBackend,
     },
     local::{
+        credential::{Meets, remembered},
         lock::{Hold, Holder, Lock},
         pinned,
         verb::Verb,
     },
     store::{
+        gates::FileGates,
         home::Home,
-        record::{AttemptRecord, BatchRecord, BatchState, JobRecord, RunRecord},
+        record::{AttemptRecord, BatchRecord, BatchState, JobRecord, RunRecord, RunState},
     },
 };
 
@@ -187,6 +190,19 @@ impl Reading {
             Hold::Held(Some(holder)) => Ok(Some(*holder)),
             Hold::Held(None) | Hold::Free => Ok(None),
         }
+    }
+
+    /// What the credential's limits make a run wait for that is not over.
+    pub fn waits_for(&self, found: &Found) -> Option<Waiting> {
+        let waits = matches!(found.run.state, RunState::Pending | RunState::Running);
+        let Meets { gate, sessions } = remembered(&self.run_folder(found)).filter(|_| waits)?;
+        let gates = FileGates::open(&self.home, gate).ok()?;
+        let of_gate = Waiting::of_gate(&self.runtime.block_on(gates.look()), &found.ledger);
+        of_gate.or_else(|| {
+            let sessions = sessions?.look();
+            let idle = self.live(found).is_ok_and(|live| live.is_empty());
+            (idle && sessions.free() == 0).then_some(Waiting::Sessions { cap: sessions.cap })
+        })
     }
 
     /// The folder of a run's attempts and wishes.

@@ -61,6 +61,9 @@ pub struct PaceArguments {
     /// Go on without asking where an API key is billed and no budget is written
     #[arg(short, long)]
     pub yes: bool,
+    /// How many sessions of the credential run at once, in all jobs of yours together; 4 of Claude Code by default
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub max_sessions: Option<u32>,
     /// Exit with 75 instead of waiting for a limit
     #[arg(long)]
     pub no_wait: bool,

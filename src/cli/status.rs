@@ -8,12 +8,13 @@ use super::{
     exit::Exit,
     format,
     printer::Printer,
-    progress::used,
+    progress::{snapshot::waiting_line, used},
     reading::{Found, Reading},
     summary::{self, FailureGroup, Failures},
     terminal::{Look, Tone},
 };
 use crate::{
+    engine::waiting::Waiting,
     local::lock::Holder,
     store::record::{BatchRecord, BatchState, JobRecord, RunRecord, RunState},
 };
@@ -39,6 +40,9 @@ struct Status {
     /// Which process drives it, if one does.
     held_by: Option<Holder>,
     failures: Vec<FailureGroup>,
+    /// Why no batch starts, where it is the credential.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<Waiting>,
     /// Batches that run, or wait for another try.
     open: Vec<BatchRecord>,
 }
@@ -50,9 +54,10 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let batches = reading.unfinished(&found)?;
     let failures = Failures::of(&batches).groups();
     let held_by = reading.holder(&found)?;
+    let waiting = held_by.as_ref().and_then(|_| reading.waits_for(&found));
     let Found { job, run, ledger: _ } = found;
     let open = batches.into_iter().filter(|batch| batch.state != BatchState::Failed).collect();
-    let status = Status { run, job, held_by, failures, open };
+    let status = Status { run, job, held_by, failures, waiting, open };
     match args.form.form {
         Form::Json => printer.json(&status)?,
         Form::Text => {
@@ -67,7 +72,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
 }
 
 fn text(status: &Status, look: &Look, now: Timestamp, zone: &TimeZone) -> Vec<String> {
-    let Status { run, job, held_by, failures, open } = status;
+    let Status { run, job, held_by, failures, waiting, open } = status;
     let (word, tone) = summary::state(run.state);
     let driven = match (held_by, run.state) {
         (Some(holder), _) => {
@@ -87,6 +92,9 @@ fn text(status: &Status, look: &Look, now: Timestamp, zone: &TimeZone) -> Vec<St
     field("batches", summary::counts(run));
     if let Some(why) = summary::why(run) {
         field("why", why.to_owned());
+    }
+    if let Some(waiting) = waiting {
+        field("waiting", waiting_line(waiting, now, zone));
     }
     let mut took = vec![summary::took(run, now)];
     took.extend(used(&run.usage));

@@ -9,7 +9,7 @@ use crate::{
         event::Event,
         gate::{Gate, GateReport},
         ledger::{Ledger, Notice},
-        world::{SettledNotice, Sighting},
+        world::{Sessions, SettledNotice, Sighting},
     },
     job::{
         identity::{AttemptKey, RunId},
@@ -67,7 +67,11 @@ pub trait Store: Send + Sync {
 pub trait Launcher: Send + Sync {
     /// Every attempt of the run that is not released.
     fn look(&self) -> impl Future<Output = Vec<Sighting>> + Send;
-    /// Starts an attempt. Failures of the attempt itself come back as its outcome, by `look`.
+    /// The sessions of the credential, where they are bounded: looked at after the attempts.
+    fn sessions(&self) -> impl Future<Output = Option<Sessions>> + Send {
+        async { None }
+    }
+    /// Starts an attempt, or leaves it where no session is free. Failures of the attempt itself come back as its outcome, by `look`.
     fn launch(&self, start: Start) -> impl Future<Output = ()> + Send;
     /// Ends a running attempt; its outcome comes back by `look`.
     fn end(&self, key: AttemptKey, mode: EndMode) -> impl Future<Output = ()> + Send;

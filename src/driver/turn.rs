@@ -217,8 +217,9 @@ pub(super) async fn look<S: Store, L: Launcher, G: Gates, N: Notifier, C: Clock>
     let seq = state.saved.seq;
     let gate = acting.gate_as_told(ports.gates.look().await);
     let attempts = ports.launcher.look().await;
+    let sessions = ports.launcher.sessions().await;
     let settled = ports.notifier.settled().await;
-    World { seq, attempts, gate, wishes, settled }
+    World { seq, attempts, gate, sessions, wishes, settled }
 }
 
 /// What a step decided, beside the ledger that is in the state now.

@@ -23,6 +23,10 @@ use crate::job::{
 
 /// The longest cause that a gate carries, in characters.
 const CAUSE_MAX: usize = 160;
+/// The reason of a refusal that may mean a crowd.
+const TOO_MANY_SESSIONS: &str = "TooManySessions";
+/// So many waits for a crowd to go, without one accepted request.
+const CROWDED_MAX: u32 = 3;
 /// Canaries of several processes do not all go at the second of the reset.
 const LIMIT_JITTER: Duration = Duration::from_secs(30);
 
@@ -99,6 +103,8 @@ fn fail(
         RunPhase::Stopping { now, .. } => *now,
         _ => false,
     };
+    let crowd = no_crowd(draft, failure);
+    let failure = crowd.as_ref().unwrap_or(failure);
     let name = draft.ledger.name_of(key);
     let before = draft.ledger.open.get(&key.batch);
     match verdict(&draft.policy.retry, before, outcome, failure, &name, asked, draft.now) {
@@ -128,6 +134,22 @@ fn fail(
             Ok(())
         }
     }
+}
+
+/// A refusal that the service also gives to too many sessions at once, and that stays when they are few: the credential
+/// may not do this.
+fn no_crowd(draft: &Draft<'_>, failure: &Failure) -> Option<Failure> {
+    let stays = failure.reason == TOO_MANY_SESSIONS && draft.gate.waits >= CROWDED_MAX;
+    stays.then(|| Failure {
+        class: FailureClass::JobFatal,
+        reason: "Forbidden".to_owned(),
+        message: format!(
+            "{}; it said so {} times, the last to one session alone: the credential may not do this",
+            failure.message,
+            CROWDED_MAX + 1
+        ),
+        ..failure.clone()
+    })
 }
 
 /// Tells the gate what an attempt's end says of the credential.

@@ -175,14 +175,19 @@ fn long_wait(draft: &Draft<'_>) -> Option<Reason> {
     let max_wait = draft.policy.rate_limit.max_wait?;
     let (too_long, what) = match &draft.gate.state {
         GateState::Closed { until, cause, .. } => {
-            (*until > later(draft.now, max_wait), format!("{cause}: not before {until}"))
+            let until_minute = until.strftime("%Y-%m-%d %H:%MZ");
+            (*until > later(draft.now, max_wait), format!("{cause}: not before {until_minute}"))
         }
         GateState::Held { cause, since } => {
             (later(*since, max_wait) <= draft.now, format!("{cause}: a person must act"))
         }
         GateState::Open | GateState::Canary { .. } => return None,
     };
-    let message = format!("{what}, longer than rateLimit.maxWaitSeconds.");
+    let message = if max_wait.is_zero() {
+        format!("{what}, and the run is not to wait.")
+    } else {
+        format!("{what}, longer than rateLimit.maxWaitSeconds.")
+    };
     too_long.then_some(Reason { word: "LongWait", message })
 }
 

@@ -14,7 +14,7 @@ use super::{
     plan::{deadline, give_up_at},
     time::{between, earliest, later},
     waiting::Waiting,
-    world::AttemptState,
+    world::{AttemptState, Sessions},
 };
 use crate::job::{
     identity::{AttemptKey, BatchNum},
@@ -126,9 +126,11 @@ fn start(draft: &mut Draft<'_>, saved: &Ledger, projection: &mut Projection) {
         |key: AttemptKey| saved.phase == RunPhase::Running && saved.present_attempt(key.batch) == Some(key);
     let at_risk = live.saturating_add(ledger.ends_since(saved));
     let free_of_risk = draft.policy.at_risk().saturating_sub(at_risk);
+    let sessions = draft.world.sessions;
+    let free_sessions = sessions.map_or(u32::MAX, Sessions::free);
     if !draft.gate.is_open() {
         projection.waiting = Waiting::of_gate(&draft.gate, ledger);
-        if lanes > 0 && !due.is_empty() {
+        if lanes > 0 && free_sessions > 0 && !due.is_empty() {
             let chosen = due.iter().map(|candidate| candidate.key).find(|key| may(*key));
             projection.held_by_save = chosen.is_none() || free_of_risk == 0;
             if free_of_risk > 0 && Purse::look(draft).affords(0) {
@@ -138,12 +140,13 @@ fn start(draft: &mut Draft<'_>, saved: &Ledger, projection: &mut Projection) {
         return;
     }
     let lanes_in_gate = draft.gate.live_cap.map_or(u32::MAX, |cap| cap.saturating_sub(live)).min(lanes);
+    let to_start = lanes_in_gate.min(free_sessions);
     let purse = Purse::look(draft);
     let mut room_in_trial =
         draft.world.wishes.limit.map_or(u32::MAX, |limit| limit.saturating_sub(begun(draft)));
     let mut started = 0;
     for candidate in &due {
-        if started >= lanes_in_gate {
+        if started >= to_start {
             break;
         }
         if !may(candidate.key) || started >= free_of_risk {
@@ -164,7 +167,10 @@ fn start(draft: &mut Draft<'_>, saved: &Ledger, projection: &mut Projection) {
         started += 1;
         projection.actions.push(Action::Launch(launch(ledger, candidate.key, false)));
     }
-    if projection.waiting.is_none() {
+    let crowded = free_sessions < lanes_in_gate && started == free_sessions && due.len() > started as usize;
+    if projection.waiting.is_none() && crowded {
+        projection.waiting = sessions.map(|Sessions { cap, .. }| Waiting::Sessions { cap });
+    } else if projection.waiting.is_none() {
         let idle = Idle { live, started, lanes, lanes_in_gate, next_due, next_rested, due: due.len() };
         projection.waiting = idle.reason(draft, projection.held_by_save);
     }

@@ -44,6 +44,11 @@ pub enum Waiting {
         /// How many may run.
         cap: u32,
     },
+    /// As many sessions of the credential run as may, over every Mozart of the user.
+    Sessions {
+        /// So many.
+        cap: u32,
+    },
     /// One more attempt does not fit into the budget while others run.
     Budget {
         /// For people.
@@ -123,7 +128,8 @@ impl Waiting {
         }
     }
 
-    pub(super) fn of_gate(gate: &Gate, ledger: &Ledger) -> Option<Self> {
+    /// What `gate` makes the run of `ledger` wait for; `None` when it is open.
+    pub fn of_gate(gate: &Gate, ledger: &Ledger) -> Option<Self> {
         match &gate.state {
             GateState::Open => None,
             GateState::Closed { until, cause, .. } => {
@@ -154,6 +160,13 @@ impl fmt::Display for Waiting {
             }
             Self::SlowStart { cap: 1 } => formatter.write_str("one batch at a time for now, after a limit"),
             Self::SlowStart { cap } => write!(formatter, "{cap} batches at a time for now, after a limit"),
+            Self::Sessions { cap: 1 } => {
+                formatter.write_str("one session of this credential runs, as --max-sessions bounds it")
+            }
+            Self::Sessions { cap } => write!(
+                formatter,
+                "{cap} sessions of this credential run, in all jobs together, as --max-sessions bounds them"
+            ),
             Self::Budget { sentence } => formatter.write_str(sentence),
             Self::Trial { limit: 1 } => formatter.write_str("a trial of one batch"),
             Self::Trial { limit } => write!(formatter, "a trial of {limit} batches"),

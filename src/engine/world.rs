@@ -40,10 +40,28 @@ pub struct World {
     pub attempts: Vec<Sighting>,
     /// The credential's gate.
     pub gate: Gate,
+    /// The sessions of the credential, where they are bounded.
+    pub sessions: Option<Sessions>,
     /// What people ask for.
     pub wishes: Wishes,
     /// Notices that were delivered or given up since the last look.
     pub settled: Vec<SettledNotice>,
+}
+
+/// The sessions of a credential, over everything that uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sessions {
+    /// How many may run.
+    pub cap: u32,
+    /// How many run, this run's among them.
+    pub taken: u32,
+}
+
+impl Sessions {
+    /// How many more may start.
+    pub fn free(self) -> u32 {
+        self.cap.saturating_sub(self.taken)
+    }
 }
 
 /// A notice that needs no more delivery.

@@ -10,16 +10,17 @@ mod logs;
 mod process;
 mod programs;
 mod run;
+pub mod sessions;
 mod shared;
 mod stage;
 
 use std::{path::PathBuf, sync::Arc};
 
-use self::{client::lock, shared::Shared};
+use self::{client::lock, sessions::SessionFolder, shared::Shared};
 use crate::{
     attempt::texts::Texts,
     driver::ports::{Launcher, Outputs},
-    engine::world::{AttemptState, Sighting},
+    engine::world::{AttemptState, Sessions, Sighting},
     job::{
         identity::{AttemptKey, RunId},
         model::Job,
@@ -38,6 +39,8 @@ pub struct Place {
     pub directory: PathBuf,
     /// The program that is started as `… keeper`: this one.
     pub keeper: PathBuf,
+    /// What bounds the sessions of the credential, over every run of it.
+    pub sessions: Option<SessionFolder>,
 }
 
 /// The launcher of this machine.
@@ -135,6 +138,10 @@ impl<O: Outputs + 'static, T: Texts> Launcher for LocalLauncher<O, T> {
         entries.iter_mut().map(|(key, entry)| Sighting { key: *key, state: entry.look() }).collect()
     }
 
+    async fn sessions(&self) -> Option<Sessions> {
+        self.shared.sessions()
+    }
+
     async fn launch(&self, start: Start) {
         run::launch(&self.shared, start);
     }
@@ -158,6 +165,9 @@ impl<O: Outputs + 'static, T: Texts> Launcher for LocalLauncher<O, T> {
     }
 
     async fn changed(&self) {
-        self.shared.changed.notified().await;
+        tokio::select! {
+            () = self.shared.changed.notified() => {}
+            () = self.shared.session_freed() => {}
+        }
     }
 }

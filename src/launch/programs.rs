@@ -57,6 +57,7 @@ impl<O: Outputs + 'static, T: Texts> Programs for CheckPrograms<O, T> {
             stdout: program.output.clone(),
             stderr: program.output,
             record: None,
+            hold: None,
             timeout_ms: milliseconds(program.timeout),
         }));
         let mut end = keeper.watch(id, &request);

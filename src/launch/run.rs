@@ -13,6 +13,7 @@ use super::{
     keeper::message::{Adopt, ProcessRecord, Request, Spawn},
     logs,
     programs::CheckPrograms,
+    sessions::Session,
     shared::{Entry, Shared},
     stage::Stage,
 };
@@ -22,6 +23,7 @@ use crate::{
     driver::ports::Outputs,
     engine::world::AttemptState,
     job::{
+        identity::AttemptName,
         outcome::{Failure, FailureClass, GateSignal, Outcome, Usage},
         start::{EndMode, Start},
     },
@@ -39,20 +41,26 @@ pub(super) type Ending = watch::Receiver<Option<EndMode>>;
 /// Starts an attempt, unless it is there.
 pub fn launch<O: Outputs + 'static, T: Texts>(shared: &Arc<Shared<O, T>>, start: Start) {
     let key = start.key;
-    let ending = {
+    let place = &shared.place;
+    let (ending, session) = {
         let mut entries = lock(&shared.entries);
         if entries.contains_key(&key) {
             return;
         }
+        let name = AttemptName { run: &place.run, key }.to_string();
+        let Ok(session) = shared.take_session(&name) else {
+            // Another process was quicker. The next look says so.
+            shared.changed.notify_one();
+            return;
+        };
         let (entry, ending) = Entry::running();
         entries.insert(key, entry);
-        ending
+        (ending, session)
     };
-    let place = &shared.place;
     match Attempt::begin(Arc::clone(&place.job), &place.run, &place.directory, start) {
         Ok(attempt) => {
             let stage = super::stage::of(&attempt.directory);
-            spawn(shared, attempt, stage, ending);
+            spawn(shared, attempt, stage, ending, session);
         }
         Err(error) => {
             let now = jiff::Timestamp::now();
@@ -77,7 +85,11 @@ pub fn launch<O: Outputs + 'static, T: Texts>(shared: &Arc<Shared<O, T>>, start:
 pub fn go_on<O: Outputs + 'static, T: Texts>(shared: &Arc<Shared<O, T>>, attempt: Attempt, stage: Stage) {
     let (entry, ending) = Entry::running();
     lock(&shared.entries).insert(attempt.record.start.key, entry);
-    spawn(shared, attempt, stage, ending);
+    let session = match (&stage, &shared.place.sessions) {
+        (Stage::Started(_), Some(sessions)) => sessions.adopt(&attempt.record.name),
+        _ => None,
+    };
+    spawn(shared, attempt, stage, ending, session);
 }
 
 fn spawn<O: Outputs + 'static, T: Texts>(
@@ -85,13 +97,14 @@ fn spawn<O: Outputs + 'static, T: Texts>(
     attempt: Attempt,
     stage: Stage,
     ending: Ending,
+    session: Option<Session>,
 ) {
     let key = attempt.record.start.key;
     if let Stage::Done(outcome) = stage {
         shared.show(key, AttemptState::Ended(outcome));
         return;
     }
-    let running = Running { shared: Arc::clone(shared), attempt: Arc::new(attempt), ending };
+    let running = Running { shared: Arc::clone(shared), attempt: Arc::new(attempt), ending, session };
     tokio::spawn(async move {
         let shared = Arc::clone(&running.shared);
         let state = running.follow_through(stage).await;
@@ -104,6 +117,8 @@ struct Running<O, T> {
     shared: Arc<Shared<O, T>>,
     attempt: Arc<Attempt>,
     ending: Ending,
+    /// Counts among the credential's sessions, until its program has ended.
+    session: Option<Session>,
 }
 
 /// How an attempt's own program or request ended.
@@ -145,6 +160,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
             }
             stage = super::stage::of(&self.attempt.directory);
         };
+        self.session = None;
         let (judgement, exit_code) = match ended {
             Ended::Exit(exit, told) => {
                 let mut judgement = self.judge(exit).await;
@@ -208,6 +224,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
             stdout: directory.stdout(),
             stderr: directory.stderr(),
             record: Some(directory.path().to_owned()),
+            hold: self.session.as_ref().map(|session| session.path().to_owned()),
             timeout_ms: milliseconds(self.attempt.job.timeout),
         }));
         let end = keeper.watch(id, &request);
@@ -299,7 +316,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
 
     /// Asks in this process, until it is answered, ended or out of time.
     async fn ask(&mut self, prompt: &str) -> Judgement {
-        let Self { shared, attempt, ending } = self;
+        let Self { shared, attempt, ending, .. } = self;
         let key = attempt.record.start.key;
         let call = attempt.call();
         let tell = |told| match told {

@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     fs, io,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,9 +17,10 @@ use super::{
     client::{Keeper, lock},
     keeper::accepting,
     process,
+    sessions::Session,
 };
 use crate::{
-    engine::world::AttemptState,
+    engine::world::{AttemptState, Sessions},
     job::{
         identity::AttemptKey,
         outcome::{GateSignal, Usage},
@@ -37,8 +41,17 @@ pub struct Shared<O, T> {
     pub entries: Mutex<HashMap<AttemptKey, Entry>>,
     /// Told after every change of an entry.
     pub changed: Notify,
+    /// Whether the last look saw no free session.
+    pub crowded: AtomicBool,
     keeper: Mutex<Arc<Keeper>>,
 }
+
+/// As many sessions of the credential run as may.
+#[derive(Debug)]
+pub struct NoSession;
+
+/// How often a free session is looked for where there is none.
+const SESSIONS_LOOK: Duration = Duration::from_millis(250);
 
 /// What is seen of one attempt.
 #[derive(Debug)]
@@ -91,6 +104,7 @@ impl<O, T> Shared<O, T> {
             texts,
             entries: Mutex::default(),
             changed: Notify::new(),
+            crowded: AtomicBool::new(false),
             keeper: Mutex::new(keeper),
         })
     }
@@ -103,6 +117,35 @@ impl<O, T> Shared<O, T> {
             *keeper = start_keeper(&self.place)?;
         }
         Ok(Arc::clone(&keeper))
+    }
+
+    /// Counts the session of an attempt that is to start.
+    ///
+    /// # Errors
+    /// None is free.
+    pub fn take_session(&self, name: &str) -> Result<Option<Session>, NoSession> {
+        match &self.place.sessions {
+            Some(sessions) => sessions.take(name).map(Some).ok_or(NoSession),
+            None => Ok(None),
+        }
+    }
+
+    /// The credential's sessions, where they are bounded.
+    pub fn sessions(&self) -> Option<Sessions> {
+        let sessions = self.place.sessions.as_ref()?.look();
+        self.crowded.store(sessions.free() == 0, Ordering::Relaxed);
+        Some(sessions)
+    }
+
+    /// Resolves when another process may have freed a session, if there was none.
+    pub async fn session_freed(&self) {
+        let Some(sessions) = &self.place.sessions else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(SESSIONS_LOOK).await;
+            if self.crowded.load(Ordering::Relaxed) && sessions.look().free() > 0 {
+                return;
+            }
+        }
     }
 
     /// Shows how an attempt is now. One that was released meanwhile stays forgotten.

@@ -140,7 +140,8 @@ pub async fn run(plan: &AttemptPlan, job: Job, program: PathBuf) -> Result<Outco
         .map_err(|source| AttemptError::Workspace { path: workspace, source })?;
     let directory = plan.directory.clone();
     let answers = Answers::of_run(directory.clone());
-    let place = Place { job: Arc::new(job), run: plan.run.clone(), directory, keeper: program };
+    let place =
+        Place { job: Arc::new(job), run: plan.run.clone(), directory, keeper: program, sessions: None };
     let key = plan.start.key;
     let launcher = LocalLauncher::open_one(place, key, answers, JobTexts).await?;
     launcher.launch(plan.start.clone()).await;

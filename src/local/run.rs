@@ -15,9 +15,9 @@ use uuid::Uuid;
 use super::{
     answers::RunAnswers,
     awake::Awake,
-    clock::MachineClock,
+    clock::{ClockError, MachineClock},
     control::{self, ControlError, Watch},
-    credential::gate_of,
+    credential::{Meets, gate_of, remember, sessions_of},
     lock::{Holder, Lock, LockError},
     pinned,
     plan::same_cut,
@@ -28,7 +28,7 @@ use crate::{
     attempt::texts::JobTexts,
     backend,
     driver::{
-        ports::StoreError,
+        ports::{Clock as _, StoreError},
         run::run as drive,
         turn::{Ports, RunError, RunState, View},
     },
@@ -73,6 +73,8 @@ pub struct Request {
     pub no_wait: bool,
     /// Whether the machine is kept awake: `None` tries it and says nothing where it cannot be.
     pub keep_awake: Option<bool>,
+    /// How many sessions of the credential may run at once, over every Mozart of the user; else the backend's default.
+    pub max_sessions: Option<u32>,
 }
 
 /// Whoever watches a run.
@@ -164,6 +166,9 @@ pub enum LocalError {
     /// An earlier wish cannot be taken back.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// The clock is asked to run in a way that makes no sense.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// Signals cannot be heard.
     #[error("the signals that end a run cannot be heard")]
     Signals(#[source] io::Error),
@@ -182,11 +187,12 @@ pub async fn run(
     watcher: &mut impl Watcher,
 ) -> Result<Ended, LocalError> {
     let job = &request.job;
+    let clock = MachineClock::of_environment()?;
     let store = Arc::new(store::Local::open(&machine.home, &job.state).await?);
     let uid = store.register_job(&job.name, &job.file, &machine.cwd).await?;
     let last = store.last_run(uid).await?;
 
-    let now = Timestamp::now();
+    let now = clock.now();
     let next = last.as_ref().map_or(1, |last| last.run.run + u32::from(last.is_over()));
     let holder = Holder::this_process(format!("{}/{next}", job.name), now);
     let _drives = Lock::take(&machine.home.job(uid).join("lock"), &format!("job {}", job.name), &holder)?;
@@ -205,7 +211,7 @@ pub async fn run(
     if !goes_on {
         forget_old_runs(machine, job, &store, uid).await;
     }
-    let ended = drive_here(machine, request, &store, *ledger, goes_on, watcher).await?;
+    let ended = drive_here(machine, request, &store, &clock, *ledger, goes_on, watcher).await?;
     if matches!(&ended, Ended::Drove { ledger, .. } if ledger.is_over()) {
         forget_old_runs(machine, job, &store, uid).await;
     }
@@ -293,6 +299,7 @@ async fn drive_here(
     machine: &Machine,
     request: &Request,
     store: &Arc<store::Local>,
+    clock: &MachineClock,
     ledger: Ledger,
     goes_on: bool,
     watcher: &mut impl Watcher,
@@ -304,8 +311,16 @@ async fn drive_here(
 
     let answers = Answers::new(machine.home.clone());
     let notifier = Notifications::open(job, &run, &RunAnswers::new(machine.home.clone(), run.clone()))?;
-    let gates = FileGates::open(&machine.home, gate_of(&machine.home, job)?)?;
-    let place = Place { job: job.clone(), run, directory: folder.clone(), keeper: machine.program.clone() };
+    let gate = gate_of(&machine.home, job)?;
+    let sessions = sessions_of(&machine.home, job, request.max_sessions)?;
+    let meets = Meets { gate, sessions };
+    if let Err(error) = remember(&folder, &meets) {
+        watcher.warned(&error);
+    }
+    let Meets { gate, sessions } = meets;
+    let gates = FileGates::open(&machine.home, gate)?;
+    let (directory, keeper) = (folder.clone(), machine.program.clone());
+    let place = Place { job: job.clone(), run, directory, keeper, sessions };
     let window: Vec<_> = ledger.claimed.iter().filter_map(|batch| ledger.present_attempt(batch)).collect();
     let launcher = LocalLauncher::open(place, window, answers, JobTexts).await?;
     let _awake = keep_awake(request, watcher);
@@ -317,7 +332,7 @@ async fn drive_here(
     };
     let mut state = RunState::new(ledger);
     if goes_on {
-        take_up(&mut state, job).map_err(|error| RunError::Step(error.into()))?;
+        take_up(&mut state, job, clock.now()).map_err(|error| RunError::Step(error.into()))?;
     }
     let mut policy = Policy::new(job, durability(job));
     if request.no_wait {
@@ -327,13 +342,7 @@ async fn drive_here(
     let (sender, receiver) = watch::channel(wishes);
     let watcher = RefCell::new(watcher);
     let interrupted = Cell::new(false);
-    let ports = Ports {
-        store: &**store,
-        launcher: &launcher,
-        gates: &gates,
-        notifier: &notifier,
-        clock: &MachineClock,
-    };
+    let ports = Ports { store: &**store, launcher: &launcher, gates: &gates, notifier: &notifier, clock };
     let driven = drive(&policy, state, ports, receiver, |view| watcher.borrow_mut().turned(view));
     let heard = wishes::hear(sender, Watch::new(&folder), |interruption| {
         interrupted.set(true);
@@ -347,8 +356,7 @@ async fn drive_here(
 }
 
 /// Lets a run go on, by the plan that the job has now.
-fn take_up(state: &mut RunState, job: &Job) -> Result<(), IllegalEvent> {
-    let now = Timestamp::now();
+fn take_up(state: &mut RunState, job: &Job, now: Timestamp) -> Result<(), IllegalEvent> {
     if state.ledger().plan_hash != job.plan_hash {
         state.replan(job.plan_hash.clone(), job.batches.total(), now)?;
     }

@@ -68,6 +68,11 @@ impl Home {
         self.0.join("gates")
     }
 
+    /// The sessions of credentials that run now.
+    pub fn sessions(&self) -> PathBuf {
+        self.0.join("sessions")
+    }
+
     /// All that the runs of a job leave.
     pub fn job(&self, job: Uuid) -> PathBuf {
         self.0.join("runs").join(job.to_string())

@@ -18,6 +18,7 @@ mod jobs;
 #[cfg(target_os = "linux")]
 mod kill;
 mod launch;
+mod limits;
 mod old_runs;
 mod pinned_items;
 mod reference;

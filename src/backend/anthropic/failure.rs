@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use reqwest::{Response, StatusCode, header::HeaderMap};
 use serde::Deserialize;
 
-use super::service::capped;
+use super::{service::capped, windows};
 use crate::{
     backend::limits,
     job::{
@@ -127,6 +127,10 @@ impl Refusal {
             let failure = Failure::new(Limit, "SpendLimitReached", said);
             Some(Failure { resets_at: Some(resets_at), ..failure })
         };
+        if let Some(resets_at) = windows::rejected_until(&self.headers, now) {
+            let failure = Failure::new(Limit, "LimitReached", said);
+            return Some(Failure { resets_at: Some(resets_at), ..failure });
+        }
         if self.error.details.error_code == "enforced_spend_limit_reached" {
             return limit(next_month(now)?);
         }

@@ -5,6 +5,7 @@ mod failure;
 mod health;
 mod message;
 mod service;
+mod windows;
 
 use std::time::Duration;
 
@@ -49,9 +50,10 @@ pub(super) async fn ask(
         Err(failure) => return Judgement::failed(failure),
     };
     tell(Told::Signal(GateSignal::Accepted));
+    let signal = windows::signal(response.headers(), Timestamp::now());
     let mut message = Message::default();
     let interrupted = receive(response, &mut message, settings, &mut tell).await.err();
-    judgement(message, interrupted, settings)
+    Judgement { signal, ..judgement(message, interrupted, settings) }
 }
 
 /// The request's body. What is not written in the job is not sent: newer models refuse `temperature` at any value.

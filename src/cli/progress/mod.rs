@@ -99,7 +99,7 @@ impl Progress {
         let before = state.snapshot.as_ref().and_then(|before| before.waiting.clone());
         drop(state);
         if let Some(waiting) = snapshot.waiting.as_ref().filter(|waiting| Some(*waiting) != before.as_ref())
-            && waiting.is_for_the_gate()
+            && (waiting.is_for_the_gate() || snapshot.waits_for_sessions())
         {
             let line = format!("waiting: {}", waiting_line(waiting, now, &self.zone));
             self.say(Tone::Warning, &line, now, snapshot);

@@ -69,6 +69,11 @@ impl Snapshot {
         Self { since, summary: *view.summary, running, waiting }
     }
 
+    /// Whether nothing of this run goes on since other runs have all the sessions.
+    pub fn waits_for_sessions(&self) -> bool {
+        matches!(self.waiting, Some(Waiting::Sessions { .. })) && self.running.is_empty()
+    }
+
     /// The display of [`HEIGHT`] lines, each within the width of `look`.
     pub fn block(&self, look: &Look, now: Timestamp, zone: &TimeZone) -> Vec<String> {
         let lines: [String; HEIGHT] = [self.bar(look), self.totals(look, now), self.present(look, now, zone)];

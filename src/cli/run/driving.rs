@@ -51,6 +51,7 @@ pub fn drive(drive: Drive, printer: &Printer) -> anyhow::Result<Exit> {
         limit: pace.limit,
         no_wait: pace.no_wait,
         keep_awake: pace.keep_awake.or((!printer.err.terminal).then_some(false)),
+        max_sessions: pace.max_sessions,
     };
     let machine = Machine {
         home: Home::of_environment()?,

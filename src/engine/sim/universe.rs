@@ -305,7 +305,7 @@ impl Universe {
             .map(|id| SettledNotice { id: *id, dropped: false })
             .collect();
         let (gate, wishes) = (self.gate.clone(), self.wishes.clone());
-        World { seq: self.saved.seq, attempts, gate, wishes, settled }
+        World { seq: self.saved.seq, attempts, gate, sessions: None, wishes, settled }
     }
 
     fn turn(&mut self, look: Look, die_after: Option<usize>) -> Result<(), Broken> {

@@ -8,6 +8,7 @@ mod notices;
 mod rerun;
 mod retry;
 mod run;
+mod sessions;
 mod size;
 mod steps;
 mod words;

@@ -11,6 +11,8 @@ fn what_is_waited_for_is_said_in_words() {
         Waiting::Attention { cause: "credit balance is too low".to_owned(), since: at(0) },
         Waiting::SlowStart { cap: 1 },
         Waiting::SlowStart { cap: 4 },
+        Waiting::Sessions { cap: 1 },
+        Waiting::Sessions { cap: 4 },
         Waiting::Budget {
             sentence: "$49.20 of budget.perRunUSD $50.00 is spent, and one more attempt may cost $2.00."
                 .to_owned(),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use super::{
-    super::process::Process,
+    super::{process::Process, sessions::hold_too},
     ending::Ending,
     message::{ProcessRecord, Report, Spawn},
     system,
@@ -23,11 +23,14 @@ pub struct Child {
     spawn: Spawn,
     deadline: Instant,
     ending: Option<Ending>,
+    _held: Option<File>,
 }
 
 impl Child {
     /// Starts a program and records it; a record that cannot be written is a warning, since only an adoption needs it.
     pub fn start(spawn: Spawn, keeper: Process) -> Result<(Self, Option<String>), Report> {
+        let held = spawn.hold.as_deref().map(hold_too).transpose();
+        let held = held.map_err(|error| failed(&spawn, &error, spawn.hold.as_ref()))?;
         let pid = start(&spawn)?;
         let timeout = Duration::from_millis(spawn.timeout_ms);
         let now = Instant::now();
@@ -38,7 +41,7 @@ impl Child {
             let content = ProcessRecord { program: Process::of(pid), keeper, deadline_ms };
             write(&record.join("process.json"), &content).err()
         });
-        Ok((Self { pid, spawn, deadline, ending: None }, warning))
+        Ok((Self { pid, spawn, deadline, ending: None, _held: held }, warning))
     }
 
     pub fn id(&self) -> u64 {
@@ -87,11 +90,7 @@ impl Child {
 }
 
 fn start(spawn: &Spawn) -> Result<i32, Report> {
-    let failed = |error: &io::Error, file: Option<&PathBuf>| Report::NotStarted {
-        id: spawn.id,
-        errno: error.raw_os_error().unwrap_or(0),
-        file: file.cloned(),
-    };
+    let failed = |error: &io::Error, file: Option<&PathBuf>| failed(spawn, error, file);
     let append = |path: &PathBuf| {
         OpenOptions::new().create(true).append(true).open(path).map_err(|error| failed(&error, Some(path)))
     };
@@ -115,6 +114,10 @@ fn start(spawn: &Spawn) -> Result<i32, Report> {
     command.envs(spawn.env_set.iter().map(|(name, value)| (name, value)));
     let child = command.spawn().map_err(|error| failed(&error, None))?;
     i32::try_from(child.id()).map_err(|error| failed(&io::Error::other(error), None))
+}
+
+fn failed(spawn: &Spawn, error: &io::Error, file: Option<&PathBuf>) -> Report {
+    Report::NotStarted { id: spawn.id, errno: error.raw_os_error().unwrap_or(0), file: file.cloned() }
 }
 
 /// Writes how a program ended.

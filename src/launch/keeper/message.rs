@@ -50,6 +50,8 @@ pub struct Spawn {
     pub stderr: PathBuf,
     /// Where `process.json` and `exit.json` are kept; `None` for programs that are not adopted.
     pub record: Option<PathBuf>,
+    /// A file to keep locked until it and all that descended from it have ended: its place among the sessions.
+    pub hold: Option<PathBuf>,
     /// Running time after which it is ended, in milliseconds.
     pub timeout_ms: u64,
 }

@@ -61,7 +61,15 @@ type Script = dyn Fn(&Request) -> Reply + Send + Sync;
 struct Inner {
     script: Box<Script>,
     log: Mutex<Vec<Request>>,
+    at_once: Mutex<AtOnce>,
     billed: Mutex<Billed>,
+}
+
+/// How many requests are being answered.
+#[derive(Default)]
+struct AtOnce {
+    now: usize,
+    most: usize,
 }
 
 /// A running fake; it ends when dropped.
@@ -74,13 +82,24 @@ pub struct FakeApi {
 impl FakeApi {
     /// Answers each request as `script` says.
     pub async fn start(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
-        let inner =
-            Arc::new(Inner { script: Box::new(script), log: Mutex::default(), billed: Mutex::default() });
+        Self::start_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), script)
+    }
+
+    /// The same at an address of the test's own.
+    pub fn start_on(
+        listener: TcpListener,
+        script: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let inner = Arc::new(Inner {
+            script: Box::new(script),
+            log: Mutex::default(),
+            at_once: Mutex::default(),
+            billed: Mutex::default(),
+        });
         let router = Router::new()
             .route("/v1/messages", post(messages))
             .route("/v1/models", get(models))
             .with_state(Arc::clone(&inner));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         Self { address, inner, server }
@@ -100,6 +119,11 @@ impl FakeApi {
     /// Every request so far.
     pub fn requests(&self) -> Vec<Request> {
         self.inner.log.lock().unwrap().clone()
+    }
+
+    /// The most requests that were being answered at once.
+    pub fn most_at_once(&self) -> usize {
+        self.inner.at_once.lock().unwrap().most
     }
 
     /// What the replies told to have used.
@@ -129,7 +153,14 @@ async fn messages(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Byt
         sum.input_tokens += billed.input_tokens;
         sum.output_tokens += billed.output_tokens;
     }
-    reply.send(request.number, request.body["stream"] == json!(true)).await
+    {
+        let mut at_once = inner.at_once.lock().unwrap();
+        at_once.now += 1;
+        at_once.most = at_once.most.max(at_once.now);
+    }
+    let response = reply.send(request.number, request.body["stream"] == json!(true)).await;
+    inner.at_once.lock().unwrap().now -= 1;
+    response
 }
 
 /// Takes every key but those that begin with `wrong`.

@@ -145,6 +145,11 @@ impl Reply {
         self
     }
 
+    /// Whether it is an answer of the model, not an error of the service.
+    pub fn is_answer(&self) -> bool {
+        self.status == 200
+    }
+
     /// What the caller is told to have used, if the answer comes whole.
     pub(super) fn billed(&self) -> Billed {
         if self.status == 200 && self.end == End::Whole {

@@ -72,6 +72,7 @@ impl Run {
 
     pub fn place(&self) -> Place {
         Place {
+            sessions: None,
             job: Arc::new(self.job.clone()),
             run: self.id.clone(),
             directory: self.attempts(),
