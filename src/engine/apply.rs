@@ -153,8 +153,6 @@ fn fold(ledger: &mut Ledger, at: Timestamp, event: &EventKind) {
             let (mut tries, mut disruptions, spent) =
                 before.map_or((0, 0, 0), |open| (open.tries, open.disruptions, open.try_micro_usd));
             let mut try_micro_usd = spent.saturating_add(ledger.judging.map_or(0, |judged| judged.micro_usd));
-            let same = before.filter(|open| open.reason == *reason);
-            let in_a_row = same.map_or(0, |open| open.in_a_row).saturating_add(1);
             match counted {
                 Counted::Try => {
                     tries += 1;
@@ -170,7 +168,6 @@ fn fold(ledger: &mut Ledger, at: Timestamp, event: &EventKind) {
                 until: *until,
                 cause: *cause,
                 reason: reason.clone(),
-                in_a_row,
                 session: *session,
                 try_micro_usd,
             };

@@ -158,9 +158,6 @@ pub struct OpenBatch {
     pub cause: FailureClass,
     /// Its closed word.
     pub reason: String,
-    /// How many attempts in a row ended for that reason.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub in_a_row: u32,
     /// The session to continue; `None` starts a new one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionId>,
@@ -331,15 +328,6 @@ impl Ledger {
         };
         between(self.counted_start(), end)
     }
-}
-
-fn one() -> u32 {
-    1
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_one(number: &u32) -> bool {
-    *number == 1
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

@@ -239,7 +239,6 @@ fn launch(ledger: &Ledger, key: AttemptKey, canary: bool) -> Start {
         previous: open.map(|open| Previous {
             class: open.cause,
             reason: open.reason.clone(),
-            in_a_row: open.in_a_row,
             session: open.session,
             try_micro_usd: open.try_micro_usd,
         }),

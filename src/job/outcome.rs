@@ -8,9 +8,6 @@ use super::identity::SessionId;
 /// The longest [`Failure::message`], in bytes.
 pub const MAX_MESSAGE_BYTES: usize = 1024;
 
-/// The reason of an attempt that the service turned away as one too many. The third time in a row the job fails.
-pub const TOO_MANY_SESSIONS: &str = "TooManySessions";
-
 /// How an attempt ended, and what it used.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -29,9 +29,6 @@ pub struct Previous {
     pub class: FailureClass,
     /// Its closed word.
     pub reason: String,
-    /// How many attempts in a row ended for this reason.
-    #[serde(default)]
-    pub in_a_row: u32,
     /// The session to continue; `None` starts a new one over what the earlier one left.
     pub session: Option<SessionId>,
     /// What the attempts of this try have cost before this one, in millionths of a dollar. Not 0 only where this one

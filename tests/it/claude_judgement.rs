@@ -147,8 +147,7 @@ fn every_other_end_of_a_run_has_its_class() {
 }
 
 fn after(reason: &str, try_micro_usd: u64) -> Previous {
-    let (class, reason) = (FailureClass::Transient, reason.to_owned());
-    Previous { class, reason, in_a_row: 1, session: None, try_micro_usd }
+    Previous { class: FailureClass::Transient, reason: reason.to_owned(), session: None, try_micro_usd }
 }
 
 #[test]

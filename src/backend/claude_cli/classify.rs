@@ -11,7 +11,7 @@ use crate::{
     job::{
         model::{ClaudeCli, RateLimitPolicy},
         outcome::{
-            self, Failure,
+            Failure,
             FailureClass::{BatchFatal, Disruption, Hold, JobFatal, Limit, Throttle, Transient, Unreachable},
         },
     },
@@ -200,7 +200,7 @@ pub(super) fn authentication(text: &str, settings: &ClaudeCli) -> Failure {
     if lower.contains("request not allowed") {
         return Failure::new(
             Throttle,
-            outcome::TOO_MANY_SESSIONS,
+            "TooManySessions",
             format!("{text}: the service says so when too many sessions run at once"),
         );
     }

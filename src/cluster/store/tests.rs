@@ -242,7 +242,6 @@ fn worst(total: u32, parallelism: u32) -> Ledger {
             until: Some(at("2026-11-22T23:59:59.123456789Z")),
             cause: FailureClass::Transient,
             reason: "ConnectionLost".to_owned(),
-            in_a_row: 1,
             session: Some(SessionId(Uuid::from_u128(u128::MAX))),
             try_micro_usd: 0,
         };

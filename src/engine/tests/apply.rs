@@ -25,7 +25,6 @@ fn ledger(phase: RunPhase) -> Ledger {
         until: Some(at(100)),
         cause: FailureClass::Transient,
         reason: "Scripted".to_owned(),
-        in_a_row: 1,
         session: None,
         try_micro_usd: 0,
     };

@@ -31,7 +31,6 @@ fn before(tries: u32, disruptions: u32) -> OpenBatch {
         until: None,
         cause: FailureClass::Transient,
         reason: String::new(),
-        in_a_row: 1,
         session: None,
         try_micro_usd: 0,
     }

@@ -7,7 +7,7 @@ use mozart::{
     driver::ports::Launcher,
     job::{
         model::Check,
-        outcome::{Failure, FailureClass},
+        outcome::FailureClass,
         start::{Previous, Start},
     },
 };
@@ -107,8 +107,7 @@ async fn a_retry_need_not_do_again_what_an_earlier_attempt_did_and_is_told_what_
         failure.message
     );
     let key = first(1).next();
-    let Failure { class, reason, .. } = failure;
-    let previous = Previous { class, reason, in_a_row: 1, session: None, try_micro_usd: 0 };
+    let previous = Previous { class: failure.class, reason: failure.reason, session: None, try_micro_usd: 0 };
     launcher.launch(Start { key, attempt: 2, previous: Some(previous), canary: false }).await;
     assert_eq!(outcome(&launcher, key).await.failure, None);
     let prompt = fs::read_to_string(fixture.workspace().join("prompt2")).unwrap();
