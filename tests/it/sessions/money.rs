@@ -42,7 +42,7 @@ async fn sub_agents_that_loop_are_stopped_by_the_budget_and_a_run_starts_no_more
             "budget": { "per_attempt_usd": "0.02", "per_run_usd": "0.17" },
         }),
     );
-    let output = run.run(["local-run", "job.yaml"]).await;
+    let output = run.run(["local-run", "job.yaml", "--max-sessions", "8"]).await;
     assert!(output.status.success(), "{}", said(&output));
 
     let status = run.status();
@@ -52,7 +52,7 @@ async fn sub_agents_that_loop_are_stopped_by_the_budget_and_a_run_starts_no_more
     assert_eq!(spent, run.api.billed().cost_micro_usd());
     assert!(spent <= 8 * (PER_ATTEMPT + TURN), "each passed its budget by one turn at most: {spent}");
 
-    let again = run.run(["resume", "review"]).await;
+    let again = run.run(["resume", "review", "--max-sessions", "8"]).await;
     assert!(again.status.success(), "{}", said(&again));
     assert_eq!(run.api.billed().cost_micro_usd(), spent, "nothing was asked any more");
 }
