@@ -1,5 +1,6 @@
 //! What only a real Kubernetes can show. `make test-cluster` brings one up; each test has a namespace of its own.
 #![cfg(feature = "cluster")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by where it stops")]
 
 mod lease;
 mod resources;
