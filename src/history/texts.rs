@@ -24,6 +24,8 @@ pub struct AttemptFiles {
     pub stderr: PathBuf,
     /// The answer, where it is not standard output.
     pub answer: PathBuf,
+    /// What its validations expected and found, as JSON.
+    pub checks: PathBuf,
     /// How it ended and what it used, as JSON.
     pub result: PathBuf,
 }
@@ -50,6 +52,7 @@ impl Reader {
             stdout: file("stdout.log"),
             stderr: file("stderr.log"),
             answer: file(ANSWER_FILE),
+            checks: file("checks.json"),
             result: file("result.json"),
             directory,
         }

@@ -13,8 +13,10 @@
 mod runs;
 
 use std::{
+    collections::HashMap,
     fs, io,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use jiff::Timestamp;
@@ -41,6 +43,8 @@ const FORMAT: u32 = 1;
 pub struct Json {
     place: Place,
     files: Files,
+    /// Where jobs were found, so that a save does not look through the folder.
+    found: Arc<Mutex<HashMap<Uuid, PathBuf>>>,
 }
 
 /// Where the files of jobs are.
@@ -91,7 +95,7 @@ impl Json {
     /// The folder cannot be made.
     pub fn in_folder(folder: PathBuf) -> Result<Self, OpenError> {
         make_folder(&folder)?;
-        Ok(Self { place: Place::Folder(folder), files: Files::default() })
+        Ok(Self { place: Place::Folder(folder), files: Files::default(), found: Arc::default() })
     }
 
     /// The one job in `file`, which is made when the job is registered.
@@ -101,7 +105,7 @@ impl Json {
     pub fn in_file(file: PathBuf) -> Result<Self, OpenError> {
         make_folder(super::files::folder_of(&file))?;
         read(&file)?;
-        Ok(Self { place: Place::File(file), files: Files::default() })
+        Ok(Self { place: Place::File(file), files: Files::default(), found: Arc::default() })
     }
 
     #[cfg(test)]
@@ -200,15 +204,24 @@ impl Json {
 
     /// The file of the job `uid`; `None` when there is none.
     fn path_of(&self, uid: Uuid) -> Result<Option<PathBuf>, JsonError> {
+        if let Some(path) = self.found().get(&uid) {
+            return Ok(Some(path.clone()));
+        }
         let ending = format!("-{}", short(uid));
         for path in self.paths()? {
             let named = matches!(self.place, Place::File(_))
                 || path.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with(&ending));
             if named && read(&path)?.is_some_and(|state| state.job.uid == uid) {
+                self.found().insert(uid, path.clone());
                 return Ok(Some(path));
             }
         }
         Ok(None)
+    }
+
+    fn found(&self) -> MutexGuard<'_, HashMap<Uuid, PathBuf>> {
+        // It is whole after any panic: nothing is done under the lock but one look or one insertion.
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self, path: &Path, state: &JobFile) -> Result<(), JsonError> {

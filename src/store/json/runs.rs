@@ -192,8 +192,8 @@ impl Json {
         let path = self.path_of(job).map_err(|error| error.met(doing, &place))?;
         let path = path.ok_or_else(|| unknown_job(&place, job))?;
         exclusively(&path, || match read(&path)? {
-            Some(state) => change(&path, state),
-            None => Err(unknown_job(&path, job).into()),
+            Some(state) if state.job.uid == job => change(&path, state),
+            _ => Err(unknown_job(&path, job).into()),
         })
         .map_err(|error: JsonError| error.met(doing, &path))
     }
@@ -205,7 +205,7 @@ impl Json {
     ) -> Result<Option<T>, StoreError> {
         let found = self.path_of(job).and_then(|path| {
             let Some(path) = path else { return Ok(None) };
-            let Some(state) = read(&path)? else { return Ok(None) };
+            let Some(state) = read(&path)?.filter(|state| state.job.uid == job) else { return Ok(None) };
             look(&path, state).map(Some)
         });
         found.map_err(|error| error.met("read", self.place.path()))
