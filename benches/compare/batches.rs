@@ -9,17 +9,19 @@ use std::{
 };
 
 use crate::{
+    peak::{self, megabytes},
     report::Report,
     sample::{Sample, in_turn, time},
 };
 
-const REPEATS: usize = 7;
-const LONG_REPEATS: usize = 5;
+const REPEATS: usize = 5;
+const LONG_REPEATS: usize = 3;
 const LONG: u64 = 10_000;
 /// Every prompt of the long job has this many bytes, so that the size of the file says how many batches have run.
 const LINE_BYTES: u64 = 8;
 
-/// A folder that no other run has used, with a job file in it.
+/// A folder that no other run has used, with a job file in it. It stays until everything is measured: for minutes after
+/// thousands of files were deleted ext4 makes new ones up to ten times slower, since it steps over their inodes.
 fn fresh(folder: &Path, job: &str) -> PathBuf {
     let folder = tempfile::tempdir_in(folder).expect("room on the disk").keep();
     fs::write(folder.join("job.yaml"), job).expect("room on the disk");
@@ -44,9 +46,7 @@ pub fn against_xargs(report: &mut Report, folder: &Path) {
         );
         let mozart = || {
             let folder = fresh(folder, &job);
-            let took = time(&mut run(&folder));
-            fs::remove_dir_all(folder).expect("our own folder");
-            took
+            time(&mut run(&folder))
         };
         let xargs = || {
             let words = fs::File::open(&words).expect("it was written");
@@ -112,25 +112,13 @@ fn long_run(folder: &Path) -> LongRun {
     let marks = [1, 1000, LONG - 1000, LONG - 1].map(|lines| reached(lines, &mut peak));
     let status = mozart.wait().expect("our own child");
     assert!(status.success(), "{status}");
-    fs::remove_dir_all(folder).expect("our own folder");
     LongRun { first: marks[1] - marks[0], last: marks[3] - marks[2], peak }
 }
 
 impl Peak {
     /// Looks at a running Mozart and at the child that keeps its attempts.
     fn look(&mut self, pid: u32) {
-        let high_water = |pid: &str| -> Option<u64> {
-            let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-            line.trim().strip_suffix(" kB")?.parse().ok()
-        };
-        self.mozart = self.mozart.max(high_water(&pid.to_string()).unwrap_or_default());
-        let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-        let keepers = children.split_whitespace().filter_map(high_water).sum();
-        self.keeper = self.keeper.max(keepers);
+        self.mozart = self.mozart.max(peak::of(pid));
+        self.keeper = self.keeper.max(peak::of_children(pid));
     }
-}
-
-fn megabytes(kibibytes: u64) -> f64 {
-    f64::from(u32::try_from(kibibytes).unwrap_or(u32::MAX)) * 1024.0 / 1_000_000.0
 }

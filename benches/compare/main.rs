@@ -3,7 +3,9 @@
 //! Both sides of a comparison run in turn, A B A B, so that a machine that is busy for a while is busy for both.
 
 mod batches;
+mod bombs;
 mod machine;
+mod peak;
 mod report;
 mod sample;
 mod start;
@@ -18,6 +20,7 @@ fn main() {
         tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on the disk of the build");
     let mut report = Report::new(&machine::description(folder.path()));
     start::compare(&mut report, folder.path());
+    bombs::refuse(&mut report, folder.path());
     batches::against_xargs(&mut report, folder.path());
     batches::first_and_last_thousand(&mut report, folder.path());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");

@@ -1,0 +1,21 @@
+//! How much memory a process has taken at most, while it runs.
+
+use std::fs;
+
+/// The most resident memory of a process so far, in KiB; 0 when it has ended, and where the system has no `/proc`.
+pub fn of(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.trim().strip_suffix(" kB")?.parse().ok()).unwrap_or_default()
+}
+
+/// The same of its children, in all.
+pub fn of_children(pid: u32) -> u64 {
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().filter_map(|child| child.parse().ok()).map(of).sum()
+}
+
+/// Of so many KiB.
+pub fn megabytes(kibibytes: u64) -> f64 {
+    f64::from(u32::try_from(kibibytes).unwrap_or(u32::MAX)) * 1024.0 / 1_000_000.0
+}
