@@ -46,7 +46,10 @@ fn files() -> [(&'static str, Vec<u8>); 6] {
     let template = "name: bomb\nbackend: {type: command, command: [\"true\"]}\n\
         prompt: {template: \"{% for a in range(10000) %}{% for b in range(10000) %}{{ a }}{% endfor %}{% endfor %}\"}\n\
         batch: {size: 1, total_items: 10000}\n";
-    let keys: String = (0..90_000).map(|key| format!("key{key}: {key}\n")).collect();
+    let mut keys = String::new();
+    for key in 0..90_000 {
+        writeln!(keys, "key{key}: {key}").expect("text grows");
+    }
     [
         ("nesting 10,000 deep", format!("x: {}{}\n", "[".repeat(10_000), "]".repeat(10_000)).into_bytes()),
         ("billion laughs", laughs.into_bytes()),
