@@ -18,7 +18,7 @@ const REPEATS: usize = 5;
 const LONG_REPEATS: usize = 3;
 const LONG: u64 = 10_000;
 /// Every prompt of the long job has this many bytes, so that the size of the file says how many batches have run.
-const LINE_BYTES: u64 = 8;
+const LINE_BYTES: u64 = 7;
 
 /// A folder that no other run has used, with a job file in it. It stays until everything is measured: for minutes after
 /// thousands of files were deleted ext4 makes new ones up to ten times slower, since it steps over their inodes.
@@ -91,7 +91,7 @@ struct Peak {
 fn long_run(folder: &Path) -> LongRun {
     let job = format!(
         "name: long\nbackend: {{type: command, command: [tee, -a, ran]}}\n\
-         prompt: {{template: \"{{{{ '%07d' | format(batch_num) }}}}\\n\"}}\n\
+         prompt: {{template: \"{{{{ '%07d' | format(batch_num) }}}}\"}}\n\
          batch: {{size: 1, total_items: {LONG}, parallelism: 8}}\n"
     );
     let folder = fresh(folder, &job);
