@@ -31,7 +31,11 @@ pub fn refuse(report: &mut Report, folder: &Path) {
         };
         let took = since.elapsed();
         assert_eq!(status.code(), Some(2), "{what} is refused");
-        let text = format!("{:.0} ms, {:.1} MB", took.as_secs_f64() * 1000.0, peak::megabytes(most));
+        let memory = match most {
+            0 => "over before its memory was seen".to_owned(),
+            most => format!("{:.1} MB", peak::megabytes(most)),
+        };
+        let text = format!("{:.0} ms, {memory}", took.as_secs_f64() * 1000.0);
         let kept = took <= LONGEST && most <= MOST_KIB;
         report.bound(&format!("refused: {what}"), &text, "", "1.5 s, 64 MiB", kept);
     }
