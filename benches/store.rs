@@ -74,6 +74,7 @@ fn success(batch: u32) -> [Event; 3] {
     let outcome = Outcome {
         failure: None,
         accepted: true,
+        provenance: None,
         usage: Usage { input_tokens: 1000, output_tokens: 500, cost_micro_usd: 12_500, ..Usage::default() },
         session: None,
         signal: None,
