@@ -39,9 +39,10 @@ cluster-up: ## a Kubernetes to try things on; FLAGS="--node --kwok" for nodes, s
 cluster-down: ## end and remove it
 	@hack/cluster down
 
-test-long: tools ## the same with 200 kills instead of 10, and 1,000 simulated elections
-	MOZART_TEST_KILLS=200 cargo test --locked --test it kill -- --nocapture
+test-long: tools ## the same with 200 kills instead of 10, and 1,000 simulated elections; figures into benches/RESULTS.md
+	MOZART_TEST_KILLS=200 cargo test --locked --test it kill::a_killed_run -- --nocapture | grep -E "kills,|resume" | hack/results "Killed 200 times"
 	MOZART_TEST_SEEDS=1000 cargo test --locked --lib cluster::lease
 
 bench: ## measure against peers, print both sides, write benches/RESULTS.md
-	cargo bench --locked --bench compare
+	cargo bench --locked --bench compare | hack/results "Beside its peers"
+	cargo bench --locked --bench store | hack/results "What state costs"

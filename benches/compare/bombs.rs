@@ -14,7 +14,7 @@ const LONGEST: Duration = Duration::from_millis(1500);
 const MOST_KIB: u64 = 64 * 1024;
 
 /// How long `mozart validate` takes to refuse each, and how much memory.
-pub fn refuse(report: &mut Report, folder: &Path) {
+pub fn refuse(report: &Report, folder: &Path) {
     for (what, content) in files() {
         let file = folder.join("bomb.yaml");
         fs::write(&file, content).expect("room on the disk");

@@ -10,20 +10,15 @@ mod report;
 mod sample;
 mod start;
 
-use std::{fs, path::Path};
-
 use report::Report;
 
 fn main() {
     // `cargo bench` hands over flags of the standard harness; there is nothing to choose here.
     let folder =
         tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder on the disk of the build");
-    let mut report = Report::new(&machine::description(folder.path()));
-    start::compare(&mut report, folder.path());
-    bombs::refuse(&mut report, folder.path());
-    batches::against_xargs(&mut report, folder.path());
-    batches::first_and_last_thousand(&mut report, folder.path());
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/RESULTS.md");
-    fs::write(&path, report.markdown()).expect("benches/RESULTS.md can be written");
-    report::say(&format!("written to {}", path.display()));
+    let report = Report::new(&machine::description(folder.path()));
+    start::compare(&report, folder.path());
+    bombs::refuse(&report, folder.path());
+    batches::against_xargs(&report, folder.path());
+    batches::first_and_last_thousand(&report, folder.path());
 }

@@ -1,29 +1,23 @@
-//! What was measured, on the terminal as it comes and as Markdown at the end.
+//! What was measured, as Markdown, a row as soon as it is known.
 
-use std::{fmt::Write, io};
+use std::io::{self, Write as _};
 
 use crate::sample::Sample;
 
-/// What was measured.
-pub struct Report {
-    markdown: String,
-}
+/// A table that is printed as it grows.
+pub struct Report;
 
 impl Report {
     pub fn new(machine: &str) -> Self {
-        let report = Self {
-            markdown: format!(
-                "# Measured\n\nWritten by `make bench`: medians, with the least and the most in brackets; both sides run in turn.\n\n\
-                 {machine}.\n\n\
-                 | what | Mozart | peer | ratio | wanted | |\n| --- | --- | --- | --- | --- | --- |\n"
-            ),
-        };
-        say(machine);
-        report
+        say(&format!(
+            "{machine}. Medians, with the least and the most in brackets; both sides run in turn.\n"
+        ));
+        say("| what | Mozart | peer | ratio | wanted | |\n| --- | --- | --- | --- | --- | --- |");
+        Self
     }
 
     /// Two sides of one thing.
-    pub fn compare(&mut self, what: &str, mozart: &Sample, peer: &str, other: &Sample, most: f64) {
+    pub fn compare(&self, what: &str, mozart: &Sample, peer: &str, other: &Sample, most: f64) {
         let ratio = mozart.median().as_secs_f64() / other.median().as_secs_f64();
         self.row(&[
             what,
@@ -36,24 +30,17 @@ impl Report {
     }
 
     /// Something that has a bound of its own, beside a peer where there is one.
-    pub fn bound(&mut self, what: &str, mozart: &str, peer: &str, wanted: &str, kept: bool) {
+    pub fn bound(&self, what: &str, mozart: &str, peer: &str, wanted: &str, kept: bool) {
         self.row(&[what, mozart, peer, "", wanted, verdict(kept)]);
     }
 
-    fn row(&mut self, cells: &[&str; 6]) {
-        let line = format!("| {} |", cells.join(" | "));
-        say(&line);
-        writeln!(self.markdown, "{line}").expect("text grows");
-    }
-
-    pub fn markdown(&self) -> &str {
-        &self.markdown
+    #[expect(clippy::unused_self, reason = "rows follow the head that a report begins with")]
+    fn row(&self, cells: &[&str; 6]) {
+        say(&format!("| {} |", cells.join(" | ")));
     }
 }
 
-/// On the terminal, as it comes.
-pub fn say(line: &str) {
-    use io::Write as _;
+fn say(line: &str) {
     writeln!(io::stdout(), "{line}").expect("standard output is open");
 }
 

@@ -9,7 +9,7 @@ use crate::{
 
 const REPEATS: usize = 50;
 
-pub fn compare(report: &mut Report, folder: &Path) {
+pub fn compare(report: &Report, folder: &Path) {
     let mozart = || Command::new(env!("CARGO_BIN_EXE_mozart"));
     let (peer, argument) =
         if Command::new("rg").arg("--version").output().is_ok() { ("rg", "--version") } else { ("true", "") };
