@@ -2,13 +2,19 @@
 
 use std::{
     fs::OpenOptions,
-    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    io::{self, Write as _},
     path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
 
-use super::{error::Advised, exit::Exit, pen, printer::Printer};
+use super::{
+    ask::{self, question},
+    error::Advised,
+    exit::Exit,
+    pen,
+    printer::Printer,
+};
 use crate::job::identity::JobName;
 
 /// Arguments of `mozart init`.
@@ -78,7 +84,7 @@ pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     if args.file.exists() {
         return Err(exists(&args.file).into());
     }
-    let ask = !args.yes && io::stdin().is_terminal() && printer.err.terminal;
+    let ask = !args.yes && ask::possible(printer);
     let template = match args.template {
         Some(template) => template,
         None if ask => ask_template()?,
@@ -150,17 +156,6 @@ fn ask_name(default: &JobName) -> anyhow::Result<JobName> {
             Err(error) => pen::write(&format!("{error}\n")),
         }
     }
-}
-
-/// Asks, and reads a line.
-pub fn question(text: &str) -> anyhow::Result<String> {
-    pen::write(&format!("{text} "));
-    let mut line = String::new();
-    let read = io::stdin().lock().read_line(&mut line).context("cannot read the answer")?;
-    if read == 0 {
-        return Err(Advised::new("no answer", "use --yes to be asked nothing").into());
-    }
-    Ok(line.trim().to_owned())
 }
 
 /// The name of the folder that the file is in, as far as it makes a job's name.

@@ -1,6 +1,7 @@
 //! Job files from the command line: loaded with what it says on top, their problems shown.
 
 use std::{
+    io::{self, Read as _},
     num::NonZeroU32,
     path::{Path, PathBuf},
 };
@@ -19,8 +20,12 @@ use crate::{
         load::{Loaded, Overrides, load, load_text},
         model::Job,
         problem::{LineKind, Problems},
+        sources::MAX_BYTES,
     },
-    local::verb::Verb,
+    local::{
+        on_top::{OnTop, STANDARD_INPUT},
+        verb::Verb,
+    },
     sources::LocalSources,
 };
 
@@ -55,11 +60,9 @@ pub fn setting(text: &str) -> Result<(String, String), String> {
 
 impl OverrideArguments {
     /// What is said on top of the file.
-    pub fn overrides(&self, parallelism: Option<u32>) -> anyhow::Result<Overrides> {
-        let workspace = self.workspace.as_ref().map(std::path::absolute).transpose();
-        let workspace = workspace.context("the workspace cannot be made absolute")?;
-        let parallelism = parallelism.and_then(NonZeroU32::new);
-        Ok(Overrides { set: self.set.clone(), workspace, parallelism, items: Vec::new() })
+    pub fn on_top(&self) -> anyhow::Result<OnTop> {
+        let workspace = self.workspace.as_deref().map(absolute).transpose()?;
+        Ok(OnTop { set: self.set.clone(), workspace, items: None })
     }
 }
 
@@ -68,7 +71,16 @@ impl OverrideArguments {
 /// # Errors
 /// The file cannot be run; that has been told.
 pub fn load_file(path: &Path, overrides: &Overrides, printer: &Printer) -> anyhow::Result<Job> {
-    match load(path, overrides, &sources(path)?) {
+    load_from(path, overrides, &sources(path)?, printer)
+}
+
+fn load_from(
+    path: &Path,
+    overrides: &Overrides,
+    sources: &LocalSources,
+    printer: &Printer,
+) -> anyhow::Result<Job> {
+    match load(path, overrides, sources) {
         Ok(Loaded { job, warnings }) => {
             tell(&warnings, printer);
             Ok(job)
@@ -80,18 +92,57 @@ pub fn load_file(path: &Path, overrides: &Overrides, printer: &Printer) -> anyho
     }
 }
 
-/// Loads the file for `verb`: what its last run has read once, it is not read again for the rest of that run.
+/// Loads the file for `verb`, with what is said on top of it now and what was said when the run began that goes on.
+/// What that run has read once, it is not read again. Returns also all that counts on top of the file.
 ///
 /// # Errors
-/// As [`load_file`], and where the state cannot be read.
+/// As [`load_file`], and where the state or standard input cannot be read.
 pub fn load_to_run(
     path: &Path,
-    mut overrides: Overrides,
+    now: OnTop,
+    parallelism: Option<u32>,
     verb: &Verb,
     printer: &Printer,
-) -> anyhow::Result<Job> {
-    overrides.items = Reading::open()?.items_for(&absolute(path)?, verb)?;
-    load_file(path, &overrides, printer)
+) -> anyhow::Result<(Job, OnTop)> {
+    let file = absolute(path)?;
+    let reading = Reading::open()?;
+    let given = now.items.is_some();
+    let read = now.items.as_deref() == Some(STANDARD_INPUT);
+    let standard_input = if read { Some(standard_input()?) } else { None };
+    let sources = sources(path)?.with_standard_input(standard_input);
+    let load = |on_top: &OnTop| {
+        let overrides = Overrides {
+            set: on_top.set.clone(),
+            workspace: on_top.workspace.clone(),
+            parallelism: parallelism.and_then(NonZeroU32::new),
+            items_file: on_top.items.clone(),
+            items: if given { Vec::new() } else { reading.items_for(&file, verb)? },
+        };
+        load_from(path, &overrides, &sources, printer)
+    };
+    if let Some((name, before)) = reading.on_top_for(&file, verb)? {
+        let both = now.clone().over(before);
+        let job = load(&both)?;
+        // A file that has another job now is not what the words were said about.
+        if job.name.as_str() == name {
+            if both != now {
+                printer.note(format!("as when the run began: {}", both.words()));
+            }
+            return Ok((job, both));
+        }
+    }
+    Ok((load(&now)?, now))
+}
+
+fn standard_input() -> anyhow::Result<String> {
+    let mut text = String::new();
+    let read = io::stdin().take(MAX_BYTES + 1).read_to_string(&mut text);
+    read.context("cannot read items from standard input")?;
+    if text.len() as u64 > MAX_BYTES {
+        let message = format!("standard input has more than {} MiB of items", MAX_BYTES >> 20);
+        return Err(Advised::new(message, "cut the list into several jobs").into());
+    }
+    Ok(text)
 }
 
 /// What the job may name: files beside it, and a command there.

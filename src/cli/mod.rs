@@ -1,6 +1,7 @@
 //! The command line. Each command is a file; [`printer`] is the only thing that prints.
 
 mod args;
+mod ask;
 mod attempt;
 mod choices;
 mod completions;

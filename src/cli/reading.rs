@@ -14,11 +14,12 @@ use crate::{
     job::{
         identity::{AttemptKey, BatchNum, RunId},
         items::PinnedItems,
-        model::StateBackend,
+        model::{Job, StateBackend},
     },
     local::{
         credential::{Meets, remembered},
         lock::{Hold, Holder, Lock},
+        on_top::{self, OnTop},
         pinned,
         verb::Verb,
     },
@@ -77,6 +78,14 @@ impl Reading {
     pub fn last_run(&self, job: &JobRecord) -> anyhow::Result<Option<RunRecord>> {
         let ledger = self.runtime.block_on(self.reader.last_run(job.uid))?;
         Ok(ledger.map(|ledger| RunRecord::of(&job.name, &ledger)))
+    }
+
+    /// The last run of a job file that was loaded, if it could go on.
+    pub fn unended(&self, job: &Job) -> anyhow::Result<Option<RunRecord>> {
+        let known =
+            self.jobs()?.into_iter().find(|known| known.file == job.file && known.name == job.name.as_str());
+        let last = known.map(|known| self.last_run(&known)).transpose()?.flatten();
+        Ok(last.filter(|run| !matches!(run.state, RunState::Complete | RunState::Failed)))
     }
 
     /// The runs of a job, the last first.
@@ -166,6 +175,12 @@ impl Reading {
     /// The items that the job file `file` (absolute) is to be loaded with for `verb`.
     pub fn items_for(&self, file: &Path, verb: &Verb) -> anyhow::Result<Vec<PinnedItems>> {
         Ok(self.runtime.block_on(pinned::items_for(&self.home, &self.reader, file, verb))?)
+    }
+
+    /// What the last run of the job file `file` (absolute) was begun with on top of it, where `verb` goes on with that,
+    /// and the job's name.
+    pub fn on_top_for(&self, file: &Path, verb: &Verb) -> anyhow::Result<Option<(String, OnTop)>> {
+        Ok(self.runtime.block_on(on_top::of_last(&self.home, &self.reader, file, verb))?)
     }
 
     /// Where an attempt's texts are.

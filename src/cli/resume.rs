@@ -28,9 +28,16 @@ pub struct Args {
 /// Loads the job file of the run again and drives the run to its end.
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     let Args { job, on_top, pace, form } = args;
-    let found = Reading::open()?.find_last(job.job.as_deref())?;
+    let reading = Reading::open()?;
+    let found = reading.find_last(job.job.as_deref())?;
+    if let Some(holder) = reading.holder(&found)? {
+        printer.note(format!("{} runs already, in process {}", holder.run, holder.pid));
+        printer.hint(format!("mozart status {}    how far it is", holder.run));
+        return Ok(Exit::Done);
+    }
     loading::still_there(&found.job.file)?;
-    let (overrides, verb) = (on_top.overrides(pace.parallelism)?, Verb::Resume);
-    let job = loading::load_to_run(&found.job.file, overrides, &verb, printer)?;
-    drive(Drive { job, verb, pace, form: form.form }, printer)
+    let verb = Verb::Resume;
+    let (job, on_top) =
+        loading::load_to_run(&found.job.file, on_top.on_top()?, pace.parallelism, &verb, printer)?;
+    drive(Drive { job, on_top, verb, pace, form: form.form }, printer)
 }

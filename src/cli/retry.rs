@@ -47,6 +47,7 @@ pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     let found = Reading::open()?.find_last(job.job.as_deref())?;
     loading::still_there(&found.job.file)?;
     let verb = Verb::Retry(which.batches.map_or(Select::Failed, Select::Batches));
-    let job = loading::load_to_run(&found.job.file, on_top.overrides(pace.parallelism)?, &verb, printer)?;
-    drive(Drive { job, verb, pace, form: form.form }, printer)
+    let (job, on_top) =
+        loading::load_to_run(&found.job.file, on_top.on_top()?, pace.parallelism, &verb, printer)?;
+    drive(Drive { job, on_top, verb, pace, form: form.form }, printer)
 }

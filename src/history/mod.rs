@@ -59,7 +59,7 @@ pub enum HistoryError {
         run: u32,
     },
     /// No job was run here.
-    #[error("no job was run in this directory: name one of those that `mozart list` shows")]
+    #[error("no job was run in this directory")]
     NoneHere,
     /// Several jobs are called so.
     #[error("several jobs are called `{wanted}`; say which by its id:{}", listed(candidates))]

@@ -7,7 +7,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// How often the file is looked at.
@@ -16,8 +15,6 @@ const LOOK: Duration = Duration::from_millis(200);
 /// What is asked of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ask {
-    /// Nothing: an earlier wish is taken back.
-    GoOn,
     /// Nothing new starts.
     Suspend,
     /// Nothing new starts, and what runs is ended, to be resumed later.
@@ -33,8 +30,6 @@ pub enum Ask {
 pub struct Control {
     /// What is asked.
     pub ask: Ask,
-    /// When.
-    pub at: Timestamp,
     /// The process that asked.
     pub pid: u32,
 }
@@ -55,7 +50,7 @@ pub struct ControlError {
 pub fn ask(run_folder: &Path, ask: Ask) -> Result<(), ControlError> {
     let path = file(run_folder);
     let failed = |source| ControlError { path: path.clone(), source };
-    let control = Control { ask, at: Timestamp::now(), pid: std::process::id() };
+    let control = Control { ask, pid: std::process::id() };
     let text = serde_json::to_vec(&control).map_err(|error| failed(error.into()))?;
     fs::create_dir_all(run_folder).map_err(failed)?;
     let mut new = tempfile::NamedTempFile::new_in(run_folder).map_err(failed)?;
@@ -124,7 +119,7 @@ mod tests {
     async fn every_wish_is_heard_once_and_in_order() {
         let folder = tempfile::tempdir().unwrap();
         let mut watch = Watch::new(folder.path());
-        for wish in [Ask::Suspend, Ask::GoOn, Ask::StopNow] {
+        for wish in [Ask::Suspend, Ask::Stop, Ask::StopNow] {
             ask(folder.path(), wish).unwrap();
             assert_eq!(watch.next().await.ask, wish);
         }

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod control;
 pub mod credential;
 pub mod lock;
+pub mod on_top;
 pub mod pinned;
 pub mod plan;
 pub mod run;

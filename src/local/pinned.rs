@@ -88,7 +88,7 @@ fn pin_of(plan: &str) -> Option<(ItemsFrom, String)> {
 }
 
 /// Whether the verb makes a run of everything, or asks whether there is anything new to do.
-fn reads_anew(verb: &Verb, last: &Ledger) -> bool {
+pub(super) fn reads_anew(verb: &Verb, last: &Ledger) -> bool {
     match verb {
         Verb::Run { changed: Changed::Restart, .. } | Verb::Run { select: Some(Select::All), .. } => true,
         Verb::Run { select: None, .. } => last.is_over(),

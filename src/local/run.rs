@@ -19,10 +19,11 @@ use super::{
     control::{self, ControlError, Watch},
     credential::{Meets, gate_of, remember, sessions_of},
     lock::{Holder, Lock, LockError},
+    on_top::{self, OnTop, OnTopError},
     pinned,
     plan::same_cut,
     verb::{Decision, Refusal, Standing, Verb, decide},
-    wishes::{self, Interruption},
+    wishes::{self, Heard},
 };
 use crate::{
     attempt::texts::JobTexts,
@@ -67,6 +68,8 @@ pub struct Request {
     pub job: Arc<Job>,
     /// What to do with it.
     pub verb: Verb,
+    /// What was said on top of its file, to be kept with the run.
+    pub on_top: OnTop,
     /// A trial of so many batches.
     pub limit: Option<u32>,
     /// Whether a limit suspends the run at once.
@@ -85,8 +88,8 @@ pub trait Watcher {
     fn begins(&mut self, begun: &Begun<'_>);
     /// A turn was made.
     fn turned(&mut self, view: &View<'_>);
-    /// A signal asks the process to end.
-    fn interrupted(&mut self, interruption: Interruption);
+    /// A signal, or another process, asks the run to end or to be suspended. It is being done.
+    fn heard(&mut self, heard: Heard<'_>);
     /// Something does not work that the run can do without.
     fn warned(&mut self, warning: &dyn std::error::Error);
 }
@@ -163,6 +166,9 @@ pub enum LocalError {
     /// Attempts cannot be run here.
     #[error(transparent)]
     Launch(#[from] launch::OpenError),
+    /// What was said on top of the job file cannot be kept.
+    #[error(transparent)]
+    OnTop(#[from] OnTopError),
     /// An earlier wish cannot be taken back.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -278,12 +284,14 @@ async fn settle(
             };
             // First, so that no run is without the items that its plan names.
             pinned::pin(&machine.home, job_uid, job)?;
+            on_top::keep(&machine.home, &ledger.run, &request.on_top)?;
             store.begin_run(&ledger, &job.plan_text).await?;
             pinned::forget_others(&machine.home, job_uid, job);
             Ok(Settled::Drive { ledger: Box::new(ledger), goes_on: false })
         }
         (Decision::GoOn { new_plan }, Some(last)) => {
             pinned::pin(&machine.home, job_uid, job)?;
+            on_top::keep(&machine.home, &last.run, &request.on_top)?;
             if new_plan {
                 store.keep_plan(&last.run, &job.plan_hash, &job.plan_text).await?;
             }
@@ -344,13 +352,13 @@ async fn drive_here(
     let interrupted = Cell::new(false);
     let ports = Ports { store: &**store, launcher: &launcher, gates: &gates, notifier: &notifier, clock };
     let driven = drive(&policy, state, ports, receiver, |view| watcher.borrow_mut().turned(view));
-    let heard = wishes::hear(sender, Watch::new(&folder), |interruption| {
-        interrupted.set(true);
-        watcher.borrow_mut().interrupted(interruption);
+    let hearing = wishes::hear(sender, Watch::new(&folder), |heard| {
+        interrupted.set(interrupted.get() || matches!(heard, Heard::Signal(_)));
+        watcher.borrow_mut().heard(heard);
     });
     let ledger = tokio::select! {
         ledger = driven => ledger?,
-        Err(error) = heard => return Err(LocalError::Signals(error)),
+        Err(error) = hearing => return Err(LocalError::Signals(error)),
     };
     Ok(Ended::Drove { ledger, interrupted: interrupted.get() })
 }

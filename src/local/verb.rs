@@ -94,7 +94,7 @@ impl Refusal {
                 "`mozart run FILE --continue` does the rest with the new text and keeps what is done, \
                  `--restart` begins again, `mozart stop` ends the run"
             }
-            Self::ChangedSinceEnd => "`mozart run FILE --rerun All` does everything again with the new text",
+            Self::ChangedSinceEnd => "`mozart run FILE --rerun=All` does everything again with the new text",
             Self::OtherCut => "`mozart run FILE --restart` begins again with the new batches",
         }
     }

@@ -25,12 +25,18 @@ const STDERR_BYTES: usize = 500;
 pub struct LocalSources {
     folder: PathBuf,
     timeout: Duration,
+    standard_input: Option<String>,
 }
 
 impl LocalSources {
     /// Those of a job file in `folder`, which is absolute.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), timeout: COMMAND_TIMEOUT }
+        Self { folder: folder.into(), timeout: COMMAND_TIMEOUT, standard_input: None }
+    }
+
+    /// The same, where the file `-` is this text.
+    pub fn with_standard_input(self, text: Option<String>) -> Self {
+        Self { standard_input: text, ..self }
     }
 
     /// The same with another timeout for commands.
@@ -45,7 +51,10 @@ impl Sources for LocalSources {
     }
 
     fn file(&self, path: &str) -> Result<String, SourceError> {
-        read_text(&self.folder.join(path))
+        match &self.standard_input {
+            Some(text) if path == "-" => Ok(text.clone()),
+            _ => read_text(&self.folder.join(path)),
+        }
     }
 
     fn command(&self, command: &str) -> Result<String, SourceError> {

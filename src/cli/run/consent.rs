@@ -1,9 +1,7 @@
 //! The question before a run that is billed by use and has no budget.
 
-use std::io::{self, IsTerminal as _};
-
 use crate::{
-    cli::{describe, error::Advised, init::question, printer::Printer},
+    cli::{ask, describe, error::Advised, printer::Printer},
     job::model::{Budget, Job},
 };
 
@@ -28,12 +26,11 @@ impl Consent {
             return Ok(());
         }
         let what = format!("{}, billed to {billed}", describe::amount(job));
-        if !(io::stdin().is_terminal() && printer.err.terminal) {
+        if !ask::possible(printer) {
             let message = format!("{what}, and no budget is set");
             return Err(Advised::new(message, "write budget.perRunUSD, or say --yes").into());
         }
-        let answer = question(&format!("{what}. No budget is set. Go on? [y/N]"))?;
-        if ["y", "yes"].contains(&answer.to_ascii_lowercase().as_str()) {
+        if ask::agreed(&format!("{what}. No budget is set. Go on?"))? {
             return Ok(());
         }
         Err(Advised::new("nothing was started", "write budget.perRunUSD, and run it again").into())

@@ -18,10 +18,12 @@ use crate::{
     engine::ledger::{Ledger, RunPhase},
     job::model::Job,
     local::{
+        control::{Ask, Control},
         lock::LockError,
+        on_top::OnTop,
         run::{Begun, Ended, LocalError, Machine, Request, Watcher, run},
-        verb::Verb,
-        wishes::Interruption,
+        verb::{Refusal, Verb},
+        wishes::{Heard, Interruption},
     },
     store::{home::Home, record::RunRecord},
 };
@@ -30,6 +32,8 @@ use crate::{
 pub struct Drive {
     /// The job.
     pub job: Job,
+    /// What was said on top of its file.
+    pub on_top: OnTop,
     /// What to do with it.
     pub verb: Verb,
     /// How.
@@ -40,7 +44,7 @@ pub struct Drive {
 
 /// Drives it. What the exit code says: whether the job is done, failed, waits or was interrupted.
 pub fn drive(drive: Drive, printer: &Printer) -> anyhow::Result<Exit> {
-    let Drive { mut job, verb, pace, form } = drive;
+    let Drive { mut job, on_top, verb, pace, form } = drive;
     let runtime = crate::cli::runtime()?;
     let Preflight { health: found, billed } = runtime.block_on(backend::preflight(&mut job));
     refuse_sick(&found)?;
@@ -48,6 +52,7 @@ pub fn drive(drive: Drive, printer: &Printer) -> anyhow::Result<Exit> {
     let request = Request {
         job: Arc::clone(&job),
         verb,
+        on_top,
         limit: pace.limit,
         no_wait: pace.no_wait,
         keep_awake: pace.keep_awake.or((!printer.err.terminal).then_some(false)),
@@ -70,7 +75,7 @@ pub fn drive(drive: Drive, printer: &Printer) -> anyhow::Result<Exit> {
     drop(progress);
     // What still waits in threads of its own (a name that does not resolve) is not waited for.
     runtime.shutdown_timeout(Duration::from_millis(100));
-    let (ledger, interrupted) = match ended.map_err(|error| advised(error, printer))? {
+    let (ledger, interrupted) = match ended.map_err(|error| advised(error, &job, printer))? {
         Ended::Drove { ledger, interrupted } => (ledger, interrupted),
         Ended::Declined => {
             return Err(declined.unwrap_or_else(|| anyhow::anyhow!("nothing was started")));
@@ -120,12 +125,12 @@ fn refuse_sick(found: &[Health]) -> anyhow::Result<()> {
 }
 
 /// What to do about an error of the run; a difference of plans is shown.
-fn advised(error: LocalError, printer: &Printer) -> anyhow::Error {
+fn advised(error: LocalError, job: &Job, printer: &Printer) -> anyhow::Error {
     let hint = match &error {
-        LocalError::Refused(refusal) => refusal.hint().to_owned(),
+        LocalError::Refused(refusal) => hint_of(refusal, job),
         LocalError::Changed { refusal, before, now } => {
             show_difference(before, now, printer);
-            refusal.hint().to_owned()
+            hint_of(refusal, job)
         }
         LocalError::Lock(LockError::Held { .. }) => {
             "mozart status shows it; wait for it, or end it with mozart stop".to_owned()
@@ -134,6 +139,11 @@ fn advised(error: LocalError, printer: &Printer) -> anyhow::Error {
     };
     let message = error.to_string();
     anyhow::Error::new(error).context(Advised::new(message, hint))
+}
+
+/// What to type, with the file's own path.
+fn hint_of(refusal: &Refusal, job: &Job) -> String {
+    refusal.hint().replace("FILE", &job.file.display().to_string())
 }
 
 /// The lines of the plan that differ, with two around them.
@@ -186,13 +196,25 @@ impl Watcher for Screen<'_> {
         }
     }
 
-    fn interrupted(&mut self, interruption: Interruption) {
-        self.printer.warn(match interruption {
-            Interruption::Finish => {
-                "what runs is finished, then the run is suspended; once more ends it at once"
+    fn heard(&mut self, heard: Heard<'_>) {
+        match heard {
+            Heard::Signal(Interruption::Finish) => {
+                self.printer
+                    .warn("what runs is finished, then the run is suspended; once more ends it at once");
             }
-            Interruption::EndNow => "what runs is ended; mozart resume goes on with it",
-        });
+            Heard::Signal(Interruption::EndNow) => {
+                self.printer.warn("what runs is ended; mozart resume goes on with it");
+            }
+            Heard::Asked(&Control { ask, pid }) => {
+                let what = match ask {
+                    Ask::Suspend => "suspend: what runs is finished, then the run is suspended",
+                    Ask::SuspendNow => "suspend --now: what runs is ended, and the run is suspended",
+                    Ask::Stop => "stop: what runs is finished, then the run ends",
+                    Ask::StopNow => "stop --now: what runs is ended, and the run too",
+                };
+                self.printer.warn(format!("process {pid} asks to {what}"));
+            }
+        }
     }
 
     fn warned(&mut self, warning: &dyn std::error::Error) {

@@ -11,7 +11,7 @@ use crate::{
         terminal::Tone,
     },
     job::model::{Backend, Job},
-    store::record::RunRecord,
+    store::record::{RunRecord, RunState},
 };
 
 /// How a run ended, as `-o json` shows it.
@@ -40,7 +40,8 @@ pub fn tell(job: &Job, ending: &Ending<'_>, printer: &Printer) {
         look.paint(tone, word),
         parts.join(separator)
     ));
-    if let Some(why) = summary::why(run) {
+    // Why it is suspended has just been said.
+    if let Some(why) = summary::why(run).filter(|_| run.state != RunState::Suspended) {
         printer.note(why);
     }
     for line in summary::failure_lines(failures, look) {

@@ -47,6 +47,8 @@ pub struct Overrides {
     pub workspace: Option<PathBuf>,
     /// Another parallelism.
     pub parallelism: Option<NonZeroU32>,
+    /// A file of items, as for `batch.itemsFrom.file`, instead of whatever the job file says the items are.
+    pub items_file: Option<String>,
     /// The items that runs of jobs of this file have pinned.
     pub items: Vec<PinnedItems>,
 }
@@ -94,7 +96,10 @@ pub fn load_text(
     overrides: &Overrides,
     sources: &dyn Sources,
 ) -> Result<Loaded, Problems> {
-    let Document { tree, mut report } = parse(text, path, &overrides.set)?;
+    let Document { mut tree, mut report } = parse(text, path, &overrides.set)?;
+    if let Some(file) = &overrides.items_file {
+        overrides::replace_items(&mut tree, file, &mut report);
+    }
     let api: MozartJob = serde_json::from_value(tree.to_json()).map_err(|error| {
         report.error(tree.at, "", format!("the job file cannot be read: {error}"), "");
         std::mem::take(&mut report.problems)

@@ -34,6 +34,18 @@ pub fn apply(tree: &mut Node, set: &[(String, String)], schema: &Schema, report:
     }
 }
 
+/// Puts `--items FILE` in the place of what the job file says the items are.
+pub fn replace_items(tree: &mut Node, file: &str, report: &mut Report) {
+    let written = format!("--items {file}");
+    let at = At { text: report.texts.add(written.clone(), &written), line: 1, column: 9, width: 1 };
+    let batch = child(tree, "spec").and_then(|spec| child(spec, "batch"));
+    if let Some(Node { value: Value::Map(entries), .. }) = batch {
+        entries.retain(|entry| !matches!(entry.key.name.as_str(), "totalItems" | "items" | "itemsFrom"));
+    }
+    let path = ["spec", "batch", "itemsFrom", "file"].map(str::to_owned);
+    put(tree, &path, "--items", Node { value: Value::String(file.to_owned()), at });
+}
+
 /// The manifest's path of a path on the command line.
 fn target(path: &str, form: Form) -> (Vec<String>, Unit) {
     let flat = path.replace('[', ".").replace(']', "");
@@ -130,6 +142,11 @@ fn place(node: &mut Node, at: At) {
         }
         _ => {}
     }
+}
+
+fn child<'a>(node: &'a mut Node, name: &str) -> Option<&'a mut Node> {
+    let Value::Map(entries) = &mut node.value else { return None };
+    entries.iter_mut().find(|entry| entry.key.name == name).map(|entry| &mut entry.value)
 }
 
 fn put(node: &mut Node, path: &[String], written: &str, value: Node) {
