@@ -6,6 +6,8 @@ mod baseline;
 pub mod checks;
 mod conclusion;
 mod directory;
+pub mod message;
+pub mod remote;
 pub mod texts;
 
 pub use self::{

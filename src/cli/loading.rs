@@ -117,6 +117,7 @@ pub fn load_to_run(
             parallelism: parallelism.and_then(NonZeroU32::new),
             items_file: on_top.items.clone(),
             items: if given { Vec::new() } else { reading.items_for(&file, verb)? },
+            ..Overrides::default()
         };
         load_from(path, &overrides, &sources, printer)
     };

@@ -79,7 +79,7 @@ fn end_and_release(draft: &Draft<'_>, saved: &Ledger, projection: &mut Projectio
         let over = saved.knows_end_of(key) || stray;
         match sighting.state {
             AttemptState::Running { .. } if over => {
-                projection.actions.push(Action::End { key, mode: EndMode::GiveUp });
+                projection.actions.push(Action::End { key, mode: EndMode::AtOnce });
             }
             AttemptState::Running { .. } => {
                 projection.actions.extend(mode.map(|mode| Action::End { key, mode }));

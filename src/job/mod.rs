@@ -8,6 +8,7 @@ pub mod items;
 pub mod load;
 pub mod model;
 pub mod outcome;
+pub mod plan;
 pub mod problem;
 pub mod prompt;
 pub mod sources;

@@ -44,4 +44,6 @@ pub enum EndMode {
     Resumable,
     /// It is given up (stop now): SIGINT first, so that it says what it cost.
     GiveUp,
+    /// Nobody expects it to run, and nobody waits for what it says: no longer than it must be asked.
+    AtOnce,
 }

@@ -7,6 +7,8 @@ mod client;
 mod follow;
 pub mod keeper;
 mod logs;
+#[cfg(feature = "cluster")]
+pub mod pod;
 mod process;
 mod programs;
 mod run;

@@ -445,7 +445,7 @@ pub(super) async fn asked_to_end(ending: &mut Ending) -> EndedBy {
         }
         match *ending.borrow_and_update() {
             Some(EndMode::Resumable) => return EndedBy::Interrupted,
-            Some(EndMode::GiveUp) => return EndedBy::Stopped,
+            Some(EndMode::GiveUp | EndMode::AtOnce) => return EndedBy::Stopped,
             None => {}
         }
     }

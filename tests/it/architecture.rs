@@ -15,7 +15,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("backend", &["job"]),
     ("attempt", &["backend", "job"]),
     ("driver", &["engine", "job"]),
-    ("launch", &["attempt", "backend", "driver", "engine", "job"]),
+    ("launch", &["api", "attempt", "backend", "driver", "engine", "job"]),
     ("store", &["driver", "engine", "job"]),
     ("history", &["driver", "engine", "job", "store"]),
     ("notify", &["driver", "engine", "job"]),

@@ -369,7 +369,7 @@ impl Universe {
                 self.may_end(key)?;
                 let interrupted = Ending {
                     class: Some(FailureClass::Disruption),
-                    cost: u64::from(mode == EndMode::GiveUp) * ATTEMPT_COST / 2,
+                    cost: u64::from(mode != EndMode::Resumable) * ATTEMPT_COST / 2,
                     resets_in_seconds: None,
                     signal: None,
                 };

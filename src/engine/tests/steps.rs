@@ -92,7 +92,7 @@ fn a_batch_whose_ended_attempt_lives_after_all_is_not_started_beside_it() {
     run.turn();
     run.show(key(1, 1), running(key(1, 1), Vec::new()).state);
     let step = run.turn();
-    assert_eq!(step.actions, [Action::End { key: key(1, 1), mode: EndMode::GiveUp }]);
+    assert_eq!(step.actions, [Action::End { key: key(1, 1), mode: EndMode::AtOnce }]);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_stranger_is_ended_and_then_released() {
     let mut run = Run::new(2, 1);
     run.world.attempts.push(running(key(2, 7), Vec::new()));
     let step = run.turn();
-    assert!(step.actions.contains(&Action::End { key: key(2, 7), mode: EndMode::GiveUp }));
+    assert!(step.actions.contains(&Action::End { key: key(2, 7), mode: EndMode::AtOnce }));
     run.end(key(2, 7), succeeded());
     let step = run.turn();
     assert!(step.actions.contains(&Action::Release(key(2, 7))));

@@ -51,6 +51,18 @@ pub struct Overrides {
     pub items_file: Option<String>,
     /// The items that runs of jobs of this file have pinned.
     pub items: Vec<PinnedItems>,
+    /// Whether every batch is rendered once.
+    pub rehearsal: Rehearsal,
+}
+
+/// Whether every batch is rendered once before the job counts as sound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rehearsal {
+    /// Every one.
+    #[default]
+    Whole,
+    /// None: it was done when the run's plan was made.
+    None,
 }
 
 /// Whether a text without quotes is read as that text.

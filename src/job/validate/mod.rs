@@ -17,7 +17,7 @@ use self::context::Context;
 use super::{
     identity::JobName,
     items,
-    load::{Form, Node, Overrides, Report},
+    load::{Form, Node, Overrides, Rehearsal, Report},
     model::{Job, StateBackend, StateKind, Workspace},
     sources::{Mode, Sources},
 };
@@ -87,7 +87,7 @@ pub fn job(
         plan_text: String::new(),
         left: left(context),
     };
-    if !context.report.problems.has_errors() {
+    if overrides.rehearsal == Rehearsal::Whole && !context.report.problems.has_errors() {
         rehearse::rehearse(&job, context);
     }
     job.plan_text = plan::text(&job, tree);

@@ -1,0 +1,391 @@
+//! The launcher of a run whose attempts are Pods.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, ResourceExt as _, api::PostParams};
+use tokio::sync::{Notify, Semaphore};
+
+use super::{
+    PodPlace, Pods,
+    blocked::{Blocked, Refusal, refusal},
+    names,
+    observe::{self, HeldUp, Sight},
+    pods::{SeenPod, lock},
+    spec,
+};
+use crate::{
+    api::pod::DeletionPolicy,
+    driver::ports::Launcher,
+    engine::world::{AttemptState, Sighting},
+    job::{
+        identity::AttemptKey,
+        outcome::{Failure, FailureClass, Outcome, Usage},
+        start::{EndMode, Start},
+    },
+};
+
+/// So many Pods of a job are made at a time.
+const CREATES: usize = 50;
+/// So many failed Pods of a run are kept for people.
+const KEPT: u32 = 50;
+
+/// Makes, watches, ends and releases the Pods of one run.
+///
+/// To be made from a ledger that was read from the API server itself after this process became the leader, and thrown
+/// away with it: what it has made it remembers, so that a Pod that is gone is an attempt that is lost, and never a
+/// reason to make it again.
+#[derive(Clone)]
+pub struct PodLauncher {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    place: PodPlace,
+    pods: Pods,
+    api: Api<Pod>,
+    state: Mutex<State>,
+    changed: Arc<Notify>,
+    creates: Semaphore,
+}
+
+#[derive(Default)]
+struct State {
+    /// A request to make them is on its way.
+    launching: BTreeSet<AttemptKey>,
+    /// Made or found by this launcher, and not released.
+    made: BTreeSet<AttemptKey>,
+    /// Failed without a Pod.
+    failed: BTreeMap<AttemptKey, Box<Outcome>>,
+    /// Asked to end, by UID.
+    ending: BTreeSet<String>,
+    blocked: Option<Blocked>,
+    /// Whether the one Pod that is tried while all are refused is on its way.
+    probing: bool,
+    /// The ledger that this follows is not the newest.
+    stale: bool,
+    /// How many failed Pods are kept, once that was counted.
+    kept: Option<u32>,
+    wake_at: Option<Timestamp>,
+    held: HashMap<AttemptKey, HeldUp>,
+}
+
+/// An attempt whose Pod does not run yet, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Which.
+    pub key: AttemptKey,
+    /// What holds it up.
+    pub why: HeldUp,
+}
+
+impl PodLauncher {
+    /// The launcher of a run. `pods` must be ready.
+    pub fn new(place: PodPlace, pods: Pods) -> Self {
+        let api = Api::namespaced(place.client.clone(), &place.namespace);
+        let changed = pods.listener(place.run.job);
+        let shared =
+            Shared { place, pods, api, state: Mutex::default(), changed, creates: Semaphore::new(CREATES) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Why no Pod can be made now.
+    pub fn blocked(&self) -> Option<Blocked> {
+        self.shared.state().blocked.clone()
+    }
+
+    /// Which Pods do not run, and why, as of the last look.
+    pub fn held(&self) -> Vec<Held> {
+        let state = self.shared.state();
+        state.held.iter().map(|(key, why)| Held { key: *key, why: why.clone() }).collect()
+    }
+
+    /// When a look may show something new by time alone, as of the last look.
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        let state = self.shared.state();
+        state.wake_at.into_iter().chain(state.blocked.as_ref().map(|blocked| blocked.until)).min()
+    }
+
+    /// Whether the ledger that this launcher follows was found to be old: nothing is launched any more, and the job is
+    /// to be read anew.
+    pub fn is_stale(&self) -> bool {
+        self.shared.state().stale
+    }
+}
+
+impl Launcher for PodLauncher {
+    async fn look(&self) -> Vec<Sighting> {
+        self.shared.look(Timestamp::now())
+    }
+
+    async fn launch(&self, start: Start) {
+        let key = start.key;
+        {
+            let mut state = self.shared.state();
+            let there = state.launching.contains(&key)
+                || state.made.contains(&key)
+                || state.failed.contains_key(&key);
+            if there || state.stale || self.shared.find(key).is_some() {
+                return;
+            }
+            if let Some(blocked) = &state.blocked {
+                if state.probing || blocked.until > Timestamp::now() {
+                    return;
+                }
+                state.probing = true;
+            }
+            state.launching.insert(key);
+        }
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move { shared.create(&start).await });
+    }
+
+    async fn end(&self, key: AttemptKey, mode: EndMode) {
+        let Some(pod) = self.shared.find(key) else { return };
+        if pod.facts.is_over() || !self.shared.state().ending.insert(pod.uid.clone()) {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        // A Pod hears SIGTERM either way; what nobody expects hears nothing.
+        let grace = match mode {
+            EndMode::Resumable | EndMode::GiveUp => None,
+            EndMode::AtOnce => Some(0),
+        };
+        tokio::spawn(async move {
+            if let Err(error) = shared.pods.delete(&pod, grace).await {
+                tracing::warn!(pod.name, %error, "a Pod could not be ended; it is tried again");
+                shared.state().ending.remove(&pod.uid);
+                shared.pods.touch(pod.run.job);
+            }
+        });
+    }
+
+    async fn release(&self, key: AttemptKey) {
+        let pod = {
+            let mut state = self.shared.state();
+            let pod = self.shared.find(key);
+            state.made.remove(&key);
+            state.failed.remove(&key);
+            if let Some(pod) = &pod {
+                state.ending.remove(&pod.uid);
+                self.shared.pods.hide(pod, true);
+            }
+            pod
+        };
+        if let Some(pod) = pod {
+            let shared = Arc::clone(&self.shared);
+            tokio::spawn(async move { shared.let_go(&pod).await });
+        }
+    }
+
+    async fn changed(&self) {
+        let at = self.wake_at();
+        tokio::select! {
+            () = self.shared.changed.notified() => {}
+            () = until(at) => {}
+        }
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// The Pod of an attempt of this run.
+    fn find(&self, key: AttemptKey) -> Option<Arc<SeenPod>> {
+        self.pods.of_job(self.place.run.job).into_iter().find(|pod| self.is_mine(pod) && pod.key == key)
+    }
+
+    fn is_mine(&self, pod: &SeenPod) -> bool {
+        pod.run == self.place.run && pod.name == names::pod(&self.place.job_name, &pod.run, pod.key)
+    }
+
+    fn look(self: &Arc<Self>, now: Timestamp) -> Vec<Sighting> {
+        let running = || AttemptState::Running { signals: Vec::new(), spent: Usage::default() };
+        // Held to the end: what is launched or released meanwhile is seen before or after, never in between.
+        let mut state = self.state();
+        let mut shown: BTreeMap<AttemptKey, AttemptState> = BTreeMap::new();
+        let (mut wake_at, mut held) = (None::<Timestamp>, HashMap::new());
+        for pod in self.pods.of_job(self.place.run.job) {
+            if pod.owner.as_deref() != Some(&self.place.owner.uid) {
+                continue;
+            }
+            if !self.is_mine(&pod) {
+                self.end_stray(&mut state, pod);
+                continue;
+            }
+            let seen = match pod.facts.sight(now) {
+                Sight::Ended(outcome) => AttemptState::Ended(outcome),
+                Sight::Live { held: why, until } => {
+                    wake_at = wake_at.into_iter().chain(until).min();
+                    held.extend(why.map(|why| (pod.key, why)));
+                    running()
+                }
+            };
+            shown.insert(pod.key, seen);
+        }
+        for key in &state.launching {
+            shown.entry(*key).or_insert_with(running);
+        }
+        for key in &state.made {
+            shown.entry(*key).or_insert(AttemptState::Lost);
+        }
+        for (key, outcome) in &state.failed {
+            shown.insert(*key, AttemptState::Ended(outcome.clone()));
+        }
+        state.wake_at = wake_at;
+        state.held = held;
+        drop(state);
+        shown.into_iter().map(|(key, state)| Sighting { key, state }).collect()
+    }
+
+    /// Ends a Pod of this job that is none of this run's.
+    fn end_stray(self: &Arc<Self>, state: &mut State, pod: Arc<SeenPod>) {
+        if !state.ending.insert(pod.uid.clone()) {
+            return;
+        }
+        tracing::warn!(pod.name, "a Pod that this run does not know is ended");
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Err(error) = shared.pods.remove(&pod).await {
+                tracing::warn!(pod.name, %error, "an unexpected Pod could not be ended; it is tried again");
+                shared.state().ending.remove(&pod.uid);
+                shared.pods.touch(pod.run.job);
+            }
+        });
+    }
+
+    async fn create(&self, start: &Start) {
+        // Closed with the launcher only, which this holds.
+        let _permit = self.creates.acquire().await;
+        let key = start.key;
+        let made = match spec::pod(&self.place, start) {
+            Err(failure) => Made::Failed(failure),
+            Ok(pod) => match self.api.create(&PostParams::default(), &pod).await {
+                Ok(pod) => Made::There(Box::new(pod)),
+                Err(kube::Error::Api(status)) => match refusal(&status) {
+                    Refusal::Exists => self.adopt(key).await,
+                    Refusal::Invalid(text) => Made::Failed(spec::invalid(text)),
+                    Refusal::Wait { why, longest } => Made::Refused(why, longest),
+                },
+                // Whether it was made is not known: the next try finds it.
+                Err(error) => busy(&error),
+            },
+        };
+        let mut state = self.state();
+        state.launching.remove(&key);
+        let was_probe = std::mem::take(&mut state.probing);
+        match made {
+            Made::There(pod) => {
+                self.pods.made(&pod);
+                state.made.insert(key);
+                state.blocked = None;
+            }
+            Made::Failed(failure) => {
+                let now = Timestamp::now();
+                state.failed.insert(key, Box::new(observe::outcome(failure, None, now, now)));
+                state.blocked = None;
+            }
+            Made::Refused(why, longest) => {
+                // Those that were on their way together with the first say nothing new.
+                if state.blocked.is_none() || was_probe {
+                    tracing::warn!(
+                        job.name = self.place.job_name,
+                        reason = why.reason,
+                        "no Pod can be made: {}",
+                        why.message
+                    );
+                    let blocked = Blocked::after(state.blocked.as_ref(), why, longest, Timestamp::now());
+                    state.blocked = Some(blocked);
+                }
+            }
+            Made::Stale => state.stale = true,
+        }
+        drop(state);
+        self.pods.touch(self.place.run.job);
+    }
+
+    /// A Pod of the name is there: ours, or somebody's.
+    async fn adopt(&self, key: AttemptKey) -> Made {
+        let name = names::pod(&self.place.job_name, &self.place.run, key);
+        let found = match self.api.get_opt(&name).await {
+            Ok(found) => found,
+            Err(error) => return busy(&error),
+        };
+        // Gone in between: somebody else has recorded its end.
+        let Some(pod) = found else { return Made::Stale };
+        let owned = pod.owner_references().iter().any(|one| one.uid == self.place.owner.uid);
+        let named = names::identity(pod.labels()) == Some((self.place.run.clone(), key));
+        if !owned || !named {
+            let text = format!("a Pod {name} is there that is not this job's: delete it, or rename the job");
+            return Made::Failed(Failure::new(FailureClass::Disruption, "NameTaken", text));
+        }
+        if pod.labels().contains_key(names::RELEASED) {
+            return Made::Stale;
+        }
+        Made::There(Box::new(pod))
+    }
+
+    async fn let_go(&self, pod: &SeenPod) {
+        let over = pod.facts.is_over();
+        let result = if over { self.release_ended(pod).await } else { self.pods.remove(pod).await };
+        if let Err(error) = result {
+            tracing::warn!(pod.name, %error, "a Pod could not be released; it is tried again");
+            self.pods.hide(pod, false);
+        }
+    }
+
+    async fn release_ended(&self, pod: &SeenPod) -> Result<(), kube::Error> {
+        let failed = match pod.facts.sight(Timestamp::now()) {
+            Sight::Ended(outcome) => !outcome.succeeded(),
+            Sight::Live { .. } => false,
+        };
+        let keep = match self.place.deletion() {
+            DeletionPolicy::Never => true,
+            DeletionPolicy::Always => false,
+            DeletionPolicy::OnSuccess => failed && self.keeps_one_more().await?,
+        };
+        self.pods.release(pod, keep).await
+    }
+
+    /// Whether there is room for another failed Pod; counts it.
+    async fn keeps_one_more(&self) -> Result<bool, kube::Error> {
+        let counted = self.state().kept;
+        let known = match counted {
+            Some(known) => known,
+            None => self.pods.kept(self.place.run.job, self.place.run.run, KEPT).await?,
+        };
+        let mut state = self.state();
+        let kept = state.kept.get_or_insert(known);
+        *kept += 1;
+        Ok(*kept <= KEPT)
+    }
+}
+
+/// What became of a request to make a Pod.
+enum Made {
+    There(Box<Pod>),
+    Failed(Failure),
+    Refused(HeldUp, std::time::Duration),
+    Stale,
+}
+
+fn busy(error: &kube::Error) -> Made {
+    let why = HeldUp { reason: "ApiServerBusy", message: error.to_string() };
+    Made::Refused(why, std::time::Duration::from_secs(10))
+}
+
+async fn until(at: Option<Timestamp>) {
+    match at {
+        Some(at) => {
+            let left = std::time::Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
+            tokio::time::sleep(left).await;
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,290 @@
+//! The Pods of attempts in one namespace, as the API server tells of them, with what this process has just made laid
+//! over it until the watch tells of that too.
+
+mod store;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures::{StreamExt as _, pin_mut};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api, Client, ResourceExt as _,
+    api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
+    runtime::{WatchStreamExt as _, watcher},
+};
+use serde_json::json;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+use uuid::Uuid;
+
+pub use self::store::SeenPod;
+use self::store::Store;
+use super::names;
+
+/// What was made here and the watch is silent about is looked at again after so long.
+const TRUST_OWN: Duration = Duration::from_secs(30);
+/// Released Pods are deleted in bulk, no more often than this.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
+
+/// The watched Pods of one namespace, for every job in it. Clones are one; the watch ends with the last.
+#[derive(Clone)]
+pub struct Pods {
+    shared: Arc<Shared>,
+    _tasks: Arc<Tasks>,
+}
+
+struct Shared {
+    api: Api<Pod>,
+    namespace: String,
+    store: Mutex<Store>,
+    ready: watch::Sender<bool>,
+    /// Jobs of which something may look otherwise now.
+    touched: Mutex<BTreeSet<Uuid>>,
+    /// Told after every touch.
+    told: Notify,
+    /// The same for who waits for one job.
+    waiting: Mutex<HashMap<Uuid, Arc<Notify>>>,
+    /// Whether released Pods wait to be deleted.
+    swept: Notify,
+}
+
+struct Tasks(Vec<JoinHandle<()>>);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Pods {
+    /// Begins to watch. To be called by a leader, after it became one: what was seen before may be old.
+    pub fn watch(client: Client, namespace: &str) -> Self {
+        let shared = Arc::new(Shared {
+            api: Api::namespaced(client, namespace),
+            namespace: namespace.to_owned(),
+            store: Mutex::default(),
+            ready: watch::Sender::new(false),
+            touched: Mutex::default(),
+            told: Notify::new(),
+            waiting: Mutex::default(),
+            swept: Notify::new(),
+        });
+        // What an earlier leader released and did not delete.
+        shared.swept.notify_one();
+        let tasks = vec![
+            tokio::spawn(follow(Arc::clone(&shared))),
+            tokio::spawn(look_again(Arc::clone(&shared))),
+            tokio::spawn(sweep(Arc::clone(&shared))),
+        ];
+        Self { shared, _tasks: Arc::new(Tasks(tasks)) }
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &str {
+        &self.shared.namespace
+    }
+
+    /// Resolves when every Pod there was has been listed. No launcher may look before.
+    pub async fn ready(&self) {
+        // The sender is `self`'s, so the wait cannot fail.
+        let _ = self.shared.ready.subscribe().wait_for(|ready| *ready).await;
+    }
+
+    /// Resolves when Pods of jobs may look otherwise than before, with the UIDs of those jobs. For one listener, which
+    /// misses none. Cancel safe.
+    pub async fn changed_jobs(&self) -> BTreeSet<Uuid> {
+        loop {
+            let told = self.shared.told.notified();
+            let touched = std::mem::take(&mut *lock(&self.shared.touched));
+            if !touched.is_empty() {
+                return touched;
+            }
+            told.await;
+        }
+    }
+
+    /// The jobs that have Pods here.
+    pub fn jobs(&self) -> BTreeSet<Uuid> {
+        self.store().jobs()
+    }
+
+    /// Lets go of every Pod of a job that is no more, whatever became of the batches: ends and forgets it.
+    ///
+    /// # Errors
+    /// When the API server refuses one; the others are let go.
+    pub async fn abandon(&self, job: Uuid) -> Result<(), kube::Error> {
+        let pods = self.store().of_job(job);
+        let mut result = Ok(());
+        for pod in pods {
+            let removed = self.remove(&pod).await;
+            result = result.and(removed);
+        }
+        result
+    }
+
+    /// The Pods of a job that nobody has released.
+    pub(super) fn of_job(&self, job: Uuid) -> Vec<Arc<SeenPod>> {
+        self.store().of_job(job)
+    }
+
+    /// Lays a Pod over what the watch has told, until it tells of it.
+    pub(super) fn made(&self, pod: &Pod) -> Option<Arc<SeenPod>> {
+        let seen = self.store().made(pod, tokio::time::Instant::now());
+        if let Some(seen) = &seen {
+            self.touch(seen.run.job);
+        }
+        seen
+    }
+
+    /// Shows a Pod no more; `false` shows it again.
+    pub(super) fn hide(&self, pod: &SeenPod, hidden: bool) {
+        self.store().hide(pod, hidden);
+        if !hidden {
+            self.touch(pod.run.job);
+        }
+    }
+
+    /// What is told after something of `job` has changed.
+    pub(super) fn listener(&self, job: Uuid) -> Arc<Notify> {
+        Arc::clone(lock(&self.shared.waiting).entry(job).or_default())
+    }
+
+    /// Something of `job` may look otherwise.
+    pub(super) fn touch(&self, job: Uuid) {
+        self.shared.touch(job);
+    }
+
+    /// Takes the finalizer off and marks it, in one patch; `keep` for people. It is not hidden by this.
+    pub(super) async fn release(&self, pod: &SeenPod, keep: bool) -> Result<(), kube::Error> {
+        let finalizers: Vec<&String> = pod.finalizers.iter().filter(|one| *one != names::FINALIZER).collect();
+        let patch = json!({"metadata": {
+            // Another Pod of this name is not ours to let go.
+            "uid": pod.uid,
+            "finalizers": finalizers,
+            "labels": {names::RELEASED: "true", names::KEPT: keep.then_some("true")},
+        }});
+        let patched =
+            self.shared.api.patch_metadata(&pod.name, &PatchParams::default(), &Patch::Merge(patch)).await;
+        gone_is_well(patched.map(drop))?;
+        if !keep {
+            self.shared.swept.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Ends a Pod at once, and forgets it.
+    pub(super) async fn remove(&self, pod: &SeenPod) -> Result<(), kube::Error> {
+        self.delete(pod, Some(0)).await?;
+        self.release(pod, false).await
+    }
+
+    /// Asks for a Pod's end; `None` gives it the time that its spec says.
+    pub(super) async fn delete(&self, pod: &SeenPod, grace: Option<u32>) -> Result<(), kube::Error> {
+        let parameters = DeleteParams {
+            grace_period_seconds: grace,
+            preconditions: Some(Preconditions { uid: Some(pod.uid.clone()), resource_version: None }),
+            ..DeleteParams::default()
+        };
+        gone_is_well(self.shared.api.delete(&pod.name, &parameters).await.map(drop))
+    }
+
+    /// How many Pods of a run are kept for people; not more than `most` are counted.
+    pub(super) async fn kept(&self, job: Uuid, run: u32, most: u32) -> Result<u32, kube::Error> {
+        let selector = format!("{},{}={job},{}={run}", names::KEPT, names::JOB_UID, names::RUN);
+        let list =
+            self.shared.api.list_metadata(&ListParams::default().labels(&selector).limit(most)).await?;
+        Ok(u32::try_from(list.items.len()).unwrap_or(most))
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        lock(&self.shared.store)
+    }
+}
+
+impl Shared {
+    fn touch(&self, job: Uuid) {
+        lock(&self.touched).insert(job);
+        self.told.notify_one();
+        if let Some(waiting) = lock(&self.waiting).get(&job) {
+            waiting.notify_one();
+        }
+    }
+}
+
+/// What is gone, or was replaced by another, needs nothing more.
+fn gone_is_well(result: Result<(), kube::Error>) -> Result<(), kube::Error> {
+    match result {
+        Err(kube::Error::Api(status)) if status.is_not_found() || status.is_conflict() => Ok(()),
+        other => other,
+    }
+}
+
+/// Takes over what the watch tells.
+async fn follow(shared: Arc<Shared>) {
+    let config = watcher::Config::default().labels(names::WATCHED);
+    let events = watcher(shared.api.clone(), config).default_backoff();
+    pin_mut!(events);
+    while let Some(event) = events.next().await {
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => {
+                let namespace = &shared.namespace;
+                tracing::warn!(namespace, %error, "the watch of the batches' Pods broke off; it is taken up again");
+                continue;
+            }
+        };
+        let listed = matches!(event, watcher::Event::InitDone);
+        let touched = lock(&shared.store).take(event, tokio::time::Instant::now());
+        for job in touched {
+            shared.touch(job);
+        }
+        if listed {
+            shared.ready.send_replace(true);
+        }
+    }
+}
+
+/// Asks the API server itself about what was made here long ago, and the watch has not told of.
+async fn look_again(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(TRUST_OWN / 3).await;
+        let old = lock(&shared.store).made_before(tokio::time::Instant::now() - TRUST_OWN);
+        for pod in old {
+            let found = shared.api.get_opt(&pod.name).await;
+            let found = match found {
+                Ok(found) => found.filter(|found| found.uid().as_deref() == Some(&pod.uid)),
+                Err(error) => {
+                    tracing::debug!(pod.name, %error, "a Pod that was made here cannot be looked at");
+                    continue;
+                }
+            };
+            lock(&shared.store).looked_at(&pod, found.as_ref(), tokio::time::Instant::now());
+            shared.touch(pod.run.job);
+        }
+    }
+}
+
+/// Deletes released Pods, all of the namespace in one request.
+async fn sweep(shared: Arc<Shared>) {
+    loop {
+        shared.swept.notified().await;
+        let selected = ListParams::default().labels(names::SWEPT);
+        if let Err(error) = shared.api.delete_collection(&DeleteParams::default(), &selected).await {
+            let namespace = &shared.namespace;
+            tracing::warn!(namespace, %error, "finished Pods could not be deleted; it is tried again");
+            shared.swept.notify_one();
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
+}
+
+/// Nothing that is done under these locks can panic half-way.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,103 @@
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::*;
+
+const JOB: &str = "00000000-0000-0000-0000-000000000001";
+
+fn pod(batch: u32, uid: &str, version: u64, phase: &str) -> Pod {
+    serde_json::from_value(json!({
+        "metadata": {"name": format!("job-00000-r1-b{batch}-a1"), "uid": uid, "resourceVersion": version.to_string(),
+            "labels": {"mozart.dev/job-uid": JOB, "mozart.dev/run": "1", "mozart.dev/batch": batch.to_string(),
+                "mozart.dev/attempt": "1"}},
+        "status": {"phase": phase},
+    }))
+    .unwrap()
+}
+
+fn job() -> Uuid {
+    JOB.parse().unwrap()
+}
+
+fn uids(store: &Store) -> Vec<String> {
+    store.of_job(job()).iter().map(|pod| pod.uid.clone()).collect()
+}
+
+fn list(store: &mut Store, pods: &[Pod], now: Instant) {
+    store.take(Event::Init, now);
+    for pod in pods {
+        store.take(Event::InitApply(pod.clone()), now);
+    }
+    store.take(Event::InitDone, now);
+}
+
+#[test]
+fn what_was_just_made_is_there_before_the_watch_tells_of_it() {
+    let mut store = Store::default();
+    store.made(&pod(1, "a", 5, "Pending"), Instant::now());
+    assert_eq!(uids(&store), ["a"]);
+    store.take(Event::Apply(pod(1, "a", 5, "Pending")), Instant::now());
+    store.take(Event::Delete(pod(1, "a", 6, "Pending")), Instant::now());
+    assert!(uids(&store).is_empty() && store.jobs().is_empty());
+}
+
+#[test]
+fn an_older_word_about_a_pod_changes_nothing() {
+    let mut store = Store::default();
+    store.take(Event::Apply(pod(1, "a", 9, "Failed")), Instant::now());
+    assert!(store.take(Event::Apply(pod(1, "a", 8, "Pending")), Instant::now()).is_empty());
+    assert!(store.of_job(job())[0].facts.is_over());
+}
+
+#[test]
+fn a_listing_forgets_what_it_does_not_show_but_for_what_was_made_since_it_began() {
+    let mut store = Store::default();
+    let began = Instant::now();
+    store.made(&pod(1, "old", 3, "Pending"), began - Duration::from_secs(1));
+    store.take(Event::Init, began);
+    store.made(&pod(2, "new", 9, "Pending"), began + Duration::from_secs(1));
+    store.take(Event::InitApply(pod(3, "listed", 4, "Pending")), began);
+    store.take(Event::InitDone, began);
+    assert_eq!(uids(&store), ["new", "listed"]);
+}
+
+#[test]
+fn a_released_pod_is_not_shown_though_the_watch_lags() {
+    let mut store = Store::default();
+    list(&mut store, &[pod(1, "a", 3, "Succeeded")], Instant::now());
+    let seen = Arc::clone(&store.of_job(job())[0]);
+    store.hide(&seen, true);
+    store.take(Event::Apply(pod(1, "a", 4, "Succeeded")), Instant::now());
+    list(&mut store, &[pod(1, "a", 4, "Succeeded")], Instant::now());
+    assert!(uids(&store).is_empty());
+    store.hide(&seen, false);
+    assert_eq!(uids(&store), ["a"]);
+}
+
+#[test]
+fn a_pod_of_the_same_name_made_anew_is_another() {
+    let mut store = Store::default();
+    list(&mut store, &[pod(1, "a", 3, "Succeeded")], Instant::now());
+    let first = Arc::clone(&store.of_job(job())[0]);
+    store.hide(&first, true);
+    store.take(Event::Apply(pod(1, "b", 5, "Pending")), Instant::now());
+    assert_eq!(uids(&store), ["b"]);
+    store.take(Event::Delete(pod(1, "a", 6, "Succeeded")), Instant::now());
+    assert_eq!(uids(&store), ["b"]);
+}
+
+#[test]
+fn what_the_watch_is_silent_about_is_gone_when_the_api_server_says_so() {
+    let mut store = Store::default();
+    let now = Instant::now();
+    store.made(&pod(1, "a", 5, "Pending"), now);
+    store.made(&pod(2, "b", 6, "Pending"), now);
+    let later = now + Duration::from_secs(31);
+    let old = store.made_before(later);
+    assert_eq!(old.len(), 2);
+    store.looked_at(&old[0], None, later);
+    store.looked_at(&old[1], Some(&pod(2, "b", 7, "Running")), later);
+    assert_eq!(uids(&store), ["b"]);
+    assert!(store.made_before(later).is_empty());
+}
