@@ -6,8 +6,10 @@ pub mod backend;
 pub mod cli;
 #[cfg(feature = "cluster")]
 pub mod cluster;
+pub mod dashboard;
 pub mod driver;
 pub mod engine;
+pub mod format;
 pub mod history;
 pub mod job;
 pub mod launch;

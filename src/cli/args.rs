@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{
-    attempt, completions, credential, doctor, history, init, keeper, list, logs, manifest, output, reference,
-    resume, retry, run, schema, status, stop, suspend,
+    attempt, completions, credential, dashboard, doctor, history, init, keeper, list, logs, manifest, output,
+    reference, resume, retry, run, schema, status, stop, suspend,
     terminal::{ColorChoice, Environment},
     validate,
 };
@@ -84,6 +84,8 @@ pub enum Command {
     Suspend(suspend::Args),
     /// End a run
     Stop(stop::Args),
+    /// Show every job, run and batch in a browser
+    Dashboard(dashboard::Args),
     /// Show limits, or go on after a person has solved what held them
     Credential(credential::Args),
     /// Check job files without running anything

@@ -8,11 +8,11 @@ mod completions;
 #[cfg(feature = "cluster")]
 mod crd;
 mod credential;
+mod dashboard;
 mod describe;
 mod doctor;
 mod error;
 mod exit;
-mod format;
 mod history;
 mod init;
 mod keeper;
@@ -48,6 +48,7 @@ use self::{
     exit::Exit,
     printer::Printer,
 };
+use crate::format;
 
 /// The whole program.
 pub fn main() -> ExitCode {
@@ -98,6 +99,7 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Manifest(args) => manifest::execute(&args, printer),
         Command::Schema(args) => schema::execute(&args, printer),
         Command::Init(args) => init::execute(args, printer),
+        Command::Dashboard(args) => dashboard::execute(&args, printer),
         Command::Doctor(args) => doctor::execute(&args, printer),
         Command::Completions(args) => completions::execute(&args, printer),
         #[cfg(feature = "cluster")]

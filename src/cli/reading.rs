@@ -8,7 +8,6 @@ use tokio::runtime::Runtime;
 
 use super::error::Advised;
 use crate::{
-    driver::ports::Gates as _,
     engine::{ledger::Ledger, waiting::Waiting},
     history::{HistoryError, Reader},
     job::{
@@ -17,14 +16,13 @@ use crate::{
         model::{Job, StateBackend},
     },
     local::{
-        credential::{Meets, remembered},
-        lock::{Hold, Holder, Lock},
+        lock::Holder,
+        observe::{driver_of, waits_for},
         on_top::{self, OnTop},
         pinned,
         verb::Verb,
     },
     store::{
-        gates::FileGates,
         home::Home,
         record::{AttemptRecord, BatchRecord, BatchState, JobRecord, RunRecord, RunState},
     },
@@ -201,23 +199,12 @@ impl Reading {
 
     /// The process that drives the job, if one does.
     pub fn holder(&self, found: &Found) -> anyhow::Result<Option<Holder>> {
-        match Lock::held_by(&self.home.job(found.job.uid).join("lock"))? {
-            Hold::Held(Some(holder)) => Ok(Some(*holder)),
-            Hold::Held(None) | Hold::Free => Ok(None),
-        }
+        Ok(driver_of(&self.home, found.job.uid)?)
     }
 
     /// What the credential's limits make a run wait for that is not over.
     pub fn waits_for(&self, found: &Found) -> Option<Waiting> {
-        let waits = matches!(found.run.state, RunState::Pending | RunState::Running);
-        let Meets { gate, sessions } = remembered(&self.run_folder(found)).filter(|_| waits)?;
-        let gates = FileGates::open(&self.home, gate).ok()?;
-        let of_gate = Waiting::of_gate(&self.runtime.block_on(gates.look()), &found.ledger);
-        of_gate.or_else(|| {
-            let sessions = sessions?.look();
-            let idle = self.live(found).is_ok_and(|live| live.is_empty());
-            (idle && sessions.free() == 0).then_some(Waiting::Sessions { cap: sessions.cap })
-        })
+        self.runtime.block_on(waits_for(&self.home, &found.ledger))
     }
 
     /// The folder of a run's attempts and wishes.

@@ -137,13 +137,28 @@ impl Reader {
 
     /// The runs of a job, the last one first.
     pub async fn runs(&self, job: &JobRecord) -> Result<Vec<RunRecord>, HistoryError> {
+        let ledgers = self.ledgers(job.uid).await?;
+        Ok(ledgers.iter().map(|ledger| RunRecord::of(&job.name, ledger)).collect())
+    }
+
+    /// The ledgers of the runs of a job, the last one first.
+    pub async fn ledgers(&self, job: Uuid) -> Result<Vec<Ledger>, HistoryError> {
         for store in self.stores() {
-            let runs = store.runs(job.uid).await?;
-            if !runs.is_empty() {
-                return Ok(runs.iter().map(|ledger| RunRecord::of(&job.name, ledger)).collect());
+            let ledgers = store.runs(job).await?;
+            if !ledgers.is_empty() {
+                return Ok(ledgers);
             }
         }
         Ok(Vec::new())
+    }
+
+    /// Marks of all state files: other ones when anything in them was changed.
+    pub async fn marks(&self) -> Vec<u64> {
+        let mut marks = Vec::new();
+        for store in self.stores() {
+            marks.push(store.mark().await);
+        }
+        marks
     }
 
     /// The last run of a job; `None` when it never ran.

@@ -160,6 +160,17 @@ impl Local {
     }
 }
 
+impl Local {
+    /// A number that is another one when somebody else has changed the state since it was opened, or since this was
+    /// last asked. What cannot be looked at counts as unchanged: reading it says why.
+    pub async fn mark(&self) -> u64 {
+        match self {
+            Self::Sqlite(store) => store.mark().await,
+            Self::Json(store) => store.mark().await,
+        }
+    }
+}
+
 /// What history asks. Records of one run come in the order of their numbers.
 impl Local {
     /// Every job.

@@ -8,6 +8,7 @@ mod claude_code;
 mod claude_judgement;
 mod claude_run;
 mod cli;
+mod dashboard;
 #[cfg(target_os = "linux")]
 mod desktop;
 mod documents;

@@ -14,7 +14,9 @@ mod runs;
 
 use std::{
     collections::HashMap,
-    fs, io,
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -200,6 +202,20 @@ impl Json {
         }
         paths.sort();
         Ok(paths)
+    }
+
+    /// As [`Local::mark`](crate::store::Local::mark): every save replaces the job's file.
+    pub async fn mark(&self) -> u64 {
+        let mark = self.blocking(|json| {
+            let mut hasher = DefaultHasher::new();
+            for path in json.paths().unwrap_or_default() {
+                if let Ok(metadata) = fs::metadata(&path) {
+                    (path, metadata.modified().ok(), metadata.len()).hash(&mut hasher);
+                }
+            }
+            Ok(hasher.finish())
+        });
+        mark.await.unwrap_or_default()
     }
 
     /// The file of the job `uid`; `None` when there is none.

@@ -99,6 +99,13 @@ impl Sqlite {
         self.records(of_run(query, run)).await
     }
 
+    /// As [`Local::mark`](crate::store::Local::mark).
+    pub async fn mark(&self) -> u64 {
+        let mut writer = self.connection.lock().await;
+        let row = sqlx::query("PRAGMA data_version").fetch_one(writer.clean().await).await;
+        row.and_then(|row| row.try_get::<i64, _>(0)).map_or(0, i64::cast_unsigned)
+    }
+
     async fn records<T: DeserializeOwned>(&self, query: Query<'_>) -> Result<Vec<T>, StoreError> {
         let texts = self.texts(query).await?;
         texts.iter().map(|text| serde_json::from_str(text).map_err(|error| self.damaged(error))).collect()

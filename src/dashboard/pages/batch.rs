@@ -1,0 +1,204 @@
+//! A batch: its attempts, what each was sent, what it said, and what its validations found.
+
+use axum::{
+    Extension,
+    extract::{Path, Query, State},
+    http::{HeaderValue, Uri, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+
+use super::run_of;
+use crate::{
+    attempt::checks::Finding,
+    dashboard::{
+        error::PageError,
+        render::{self, Form},
+        routes::Site,
+        view::{JobEntry, Piece, RunEntry, TextKind, View},
+    },
+    job::identity::{AttemptKey, BatchNum},
+    store::record::{AttemptRecord, AttemptState, BatchRecord},
+};
+
+/// The most of a text that the page shows, in bytes: the end of it, where errors are.
+const SHOWN: u64 = 64 << 10;
+/// The most that is downloaded; more is never kept.
+const DOWNLOADED: u64 = 80 << 20;
+
+/// What the address says.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BatchQuery {
+    /// Which attempt; the last one, unless it is said.
+    attempt: Option<u32>,
+    /// `output`, `errors`, `prompt` or `answer`.
+    show: Option<String>,
+}
+
+/// A text as the page shows it.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    kind: TextKind,
+    /// Its end; bytes that are no UTF-8 are replaced.
+    text: String,
+    /// Where that begins.
+    offset: u64,
+    /// How long the whole is.
+    total: u64,
+}
+
+/// A way to look at the attempt.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Tab {
+    word: &'static str,
+    href: String,
+    chosen: bool,
+}
+
+/// The page.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchPage {
+    job: JobEntry,
+    run: RunEntry,
+    number: BatchNum,
+    /// `None` while it was not started.
+    batch: Option<BatchRecord>,
+    attempts: Vec<AttemptRecord>,
+    /// The one that is shown.
+    attempt: Option<AttemptRecord>,
+    findings: Vec<Finding>,
+    tabs: Vec<Tab>,
+    shown: Option<Shown>,
+    previous_failed: Option<BatchNum>,
+    next_failed: Option<BatchNum>,
+}
+
+/// `GET /jobs/{job}/runs/{run}/batches/{batch}`.
+pub async fn show<V: View>(
+    State(site): State<Site<V>>,
+    Extension(form): Extension<Form>,
+    uri: Uri,
+    Path((key, run, number)): Path<(String, u32, u32)>,
+    Query(query): Query<BatchQuery>,
+) -> Result<Response, PageError> {
+    let view = &*site.view;
+    let (job, run) = run_of(view, &key, run).await?;
+    let number = BatchNum(number);
+    if number.0 == 0 || number.0 > run.cells.of_total {
+        let message =
+            format!("The job {} has {} batches, and no batch {number}.", job.name, run.cells.of_total);
+        return Err(PageError::not_found(message));
+    }
+    let mut batches = view.batches(&run.id, None, BatchNum(number.0 - 1), 1).await?;
+    let batch = batches.pop().filter(|batch| batch.batch == number);
+    let attempts = view.attempts(&run.id, number).await?;
+    let attempt = match query.attempt {
+        None => attempts.last().cloned(),
+        Some(ordinal) => {
+            let found = attempts.iter().find(|attempt| attempt.ordinal == ordinal).cloned();
+            let message =
+                format!("Batch {number} has {} attempts, and no attempt {ordinal}.", attempts.len());
+            Some(found.ok_or_else(|| PageError::not_found(message))?)
+        }
+    };
+    let (mut findings, mut tabs, mut shown) = (Vec::new(), Vec::new(), None);
+    if let Some(attempt) = &attempt {
+        findings = view.findings(&run.id, attempt.key()).await?;
+        let chosen = chosen(view, &run, attempt, query.show.as_deref()).await?;
+        shown = Some(text(view, &run, attempt.key(), chosen).await?);
+        let here =
+            format!("/jobs/{}/runs/{}/batches/{number}?attempt={}", job.key, run.record.run, attempt.ordinal);
+        tabs = TABS
+            .into_iter()
+            .map(|(word, kind)| Tab {
+                word,
+                href: format!("{here}&show={word}#text"),
+                chosen: kind == chosen,
+            })
+            .collect();
+    }
+    let failed = &run.cells.failed;
+    let previous_failed = failed.iter().take_while(|batch| *batch < number).last();
+    let next_failed = failed.next_after(number);
+    let page = BatchPage {
+        job,
+        run,
+        number,
+        batch,
+        attempts,
+        attempt,
+        findings,
+        tabs,
+        shown,
+        previous_failed,
+        next_failed,
+    };
+    render::page(form, &uri, "batch.html", &page)
+}
+
+const TABS: [(&str, TextKind); 4] = [
+    ("output", TextKind::Stdout),
+    ("errors", TextKind::Stderr),
+    ("prompt", TextKind::Prompt),
+    ("answer", TextKind::Answer),
+];
+
+/// What was asked for; else the errors of an attempt that failed with some, else its output.
+async fn chosen(
+    view: &impl View,
+    run: &RunEntry,
+    attempt: &AttemptRecord,
+    word: Option<&str>,
+) -> Result<TextKind, PageError> {
+    if let Some(word) = word {
+        let found = TABS.iter().find(|(tab, _)| *tab == word).map(|(_, kind)| *kind);
+        return found.ok_or_else(|| {
+            PageError::bad_request(format!("`show` is {word}: it may be output, errors, prompt or answer."))
+        });
+    }
+    if attempt.state == AttemptState::Failed {
+        let errors = view.text(&run.id, attempt.key(), TextKind::Stderr, Piece::Last(1)).await?;
+        if errors.is_some_and(|errors| errors.total > 0) {
+            return Ok(TextKind::Stderr);
+        }
+    }
+    Ok(TextKind::Stdout)
+}
+
+async fn text(view: &impl View, run: &RunEntry, key: AttemptKey, kind: TextKind) -> Result<Shown, PageError> {
+    let found = view.text(&run.id, key, kind, Piece::Last(SHOWN)).await?;
+    Ok(match found {
+        None => Shown { kind, text: String::new(), offset: 0, total: 0 },
+        Some(found) => {
+            let text = String::from_utf8_lossy(&found.bytes).into_owned();
+            Shown { kind, text, offset: found.offset, total: found.total }
+        }
+    })
+}
+
+/// `GET …/attempts/{attempt}/{text}`: the whole text, to be saved.
+pub async fn download<V: View>(
+    State(site): State<Site<V>>,
+    Path((key, run, batch, ordinal, text)): Path<(String, u32, u32, u32, String)>,
+) -> Result<Response, PageError> {
+    let (job, run) = run_of(&*site.view, &key, run).await?;
+    let kind = TABS.iter().find(|(tab, _)| *tab == text).map(|(_, kind)| *kind);
+    let kind = kind.ok_or_else(|| PageError::not_found(format!("An attempt has no text called {text}.")))?;
+    let key = AttemptKey { batch: BatchNum(batch), ordinal };
+    let whole = Piece::From { offset: 0, limit: DOWNLOADED };
+    let found = site.view.text(&run.id, key, kind, whole).await?;
+    let found =
+        found.ok_or_else(|| PageError::not_found("This text was not written, or its files are gone."))?;
+    let name = format!("{}-r{}-{key}-{text}.txt", job.name, run.record.run);
+    let mut response = found.bytes.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
+    headers
+        .insert(header::CONTENT_DISPOSITION, disposition.unwrap_or(HeaderValue::from_static("attachment")));
+    Ok(response)
+}

@@ -1,0 +1,93 @@
+//! Every address of the dashboard, in one list: the router is made from it, and tests walk it.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    middleware::{from_fn_with_state, map_request},
+    routing::{MethodRouter, get},
+};
+use tower_http::compression::CompressionLayer;
+
+use super::{
+    assets,
+    error::PageError,
+    guard::{self, Guard},
+    pages::{batch, home, job, run},
+    render,
+    view::View,
+};
+
+/// What every page works with.
+#[derive(Debug)]
+pub struct Site<V> {
+    /// What is read.
+    pub view: Arc<V>,
+}
+
+impl<V> Clone for Site<V> {
+    fn clone(&self) -> Self {
+        Self { view: Arc::clone(&self.view) }
+    }
+}
+
+/// What an address does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It only reads.
+    Read,
+    /// It changes something.
+    Change,
+}
+
+/// An address.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteInfo {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// With parameters in braces.
+    pub path: &'static str,
+    /// What it does.
+    pub access: Access,
+}
+
+struct Route<V> {
+    info: RouteInfo,
+    handler: MethodRouter<Site<V>>,
+}
+
+fn read<V>(path: &'static str, handler: MethodRouter<Site<V>>) -> Route<V> {
+    Route { info: RouteInfo { method: "GET", path, access: Access::Read }, handler }
+}
+
+fn table<V: View>() -> Vec<Route<V>> {
+    vec![
+        read("/", get(home::show::<V>)),
+        read("/jobs/{job}", get(job::show::<V>)),
+        read("/jobs/{job}/runs/{run}", get(run::show::<V>)),
+        read("/jobs/{job}/runs/{run}/batches/{batch}", get(batch::show::<V>)),
+        read("/jobs/{job}/runs/{run}/batches/{batch}/attempts/{attempt}/{text}", get(batch::download::<V>)),
+        read("/assets/{version}/{name}", get(assets::get)),
+    ]
+}
+
+/// Every address that the router knows.
+pub fn route_list<V: View>() -> Vec<RouteInfo> {
+    table::<V>().into_iter().map(|route| route.info).collect()
+}
+
+/// The dashboard over `view`, behind `guard`.
+pub fn router<V: View>(view: Arc<V>, guard: Guard) -> Router {
+    let mut routes = Router::new();
+    for Route { info, handler } in table::<V>() {
+        routes = routes.route(info.path, handler);
+    }
+    let routes = routes
+        .fallback(async || PageError::not_found("No page has this address."))
+        .with_state(Site { view })
+        .layer(from_fn_with_state(Arc::new(guard), guard::watch))
+        .layer(from_fn_with_state((), render::show_errors))
+        .layer(CompressionLayer::new());
+    // The address is rewritten before it is matched, which a layer of the same router comes too late for.
+    Router::new().fallback_service(routes).layer(map_request(render::settle_form))
+}

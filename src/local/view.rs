@@ -1,0 +1,260 @@
+//! What the dashboard shows of this machine: the state folder of its user.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Seek as _, SeekFrom},
+    path::Path,
+    sync::{Arc, RwLock},
+    time::{Duration, SystemTime},
+};
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use super::observe::{driver_of, waits_for};
+use crate::{
+    attempt::{Directory, checks::Finding},
+    dashboard::view::{Driver, JobEntry, Piece, RunEntry, Spec, Text, TextKind, View, ViewError},
+    engine::ledger::Ledger,
+    history::{HistoryError, Reader},
+    job::identity::{AttemptKey, BatchNum, RunId},
+    store::{
+        home::Home,
+        record::{AttemptRecord, BatchRecord, BatchState, JobRecord},
+    },
+};
+
+/// How often the state is looked at for what changed.
+const LOOK: Duration = Duration::from_millis(250);
+/// The largest job file that is shown, in bytes: larger ones are refused by the loader, too.
+const JOB_FILE_MAX: u64 = 4 << 20;
+
+/// The jobs of this machine's user.
+#[derive(Debug)]
+pub struct LocalView {
+    home: Home,
+    reader: RwLock<Arc<Reader>>,
+    revision: watch::Sender<u64>,
+}
+
+impl LocalView {
+    /// Opens what there is; what comes later is found by [`LocalView::keep_looking`].
+    ///
+    /// # Errors
+    /// The state folder's own files cannot be read.
+    pub async fn open(home: Home) -> Result<Self, HistoryError> {
+        let reader = Reader::open(&home).await?;
+        Ok(Self { home, reader: RwLock::new(Arc::new(reader)), revision: watch::Sender::new(1) })
+    }
+
+    /// Raises the revision whenever the state has changed, for as long as it is polled.
+    pub async fn keep_looking(&self) {
+        let mut files = self.files();
+        let mut marks = self.reader().marks().await;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            let now = self.files();
+            if now != files {
+                files = now;
+                match Reader::open(&self.home).await {
+                    Ok(reader) => {
+                        *self.reader.write().unwrap_or_else(std::sync::PoisonError::into_inner) =
+                            Arc::new(reader);
+                    }
+                    Err(error) => {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "the state is not opened again"
+                        );
+                    }
+                }
+            }
+            let seen = self.reader().marks().await;
+            if seen != marks {
+                marks = seen;
+                self.revision.send_modify(|revision| *revision += 1);
+            }
+        }
+    }
+
+    /// What decides which state files there are.
+    fn files(&self) -> [Option<SystemTime>; 3] {
+        let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        let is_there = |path: &Path| path.exists().then_some(SystemTime::UNIX_EPOCH);
+        [is_there(&self.home.database()), is_there(&self.home.jobs()), changed(&self.home.elsewhere())]
+    }
+
+    fn reader(&self) -> Arc<Reader> {
+        Arc::clone(&self.reader.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    async fn entry(&self, job: JobRecord) -> Result<JobEntry, ViewError> {
+        let last = self.reader().last_run(job.uid).await.map_err(unreadable("the jobs cannot be read"))?;
+        let last = match last {
+            None => None,
+            Some(ledger) => Some(self.run_entry(&job.name, &ledger).await),
+        };
+        let short = &job.uid.to_string()[..8];
+        Ok(JobEntry {
+            key: format!("{}-{short}", job.name),
+            command_name: short.to_owned(),
+            uid: job.uid,
+            origin: job.file.display().to_string(),
+            name: job.name,
+            created: job.created,
+            used: job.used,
+            last,
+        })
+    }
+
+    async fn run_entry(&self, job_name: &str, ledger: &Ledger) -> RunEntry {
+        let holder = match driver_of(&self.home, ledger.run.job) {
+            Ok(holder) => holder.filter(|_| !ledger.is_over()),
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "who drives a job is not known");
+                None
+            }
+        };
+        let waiting = match &holder {
+            Some(_) => waits_for(&self.home, ledger).await,
+            None => None,
+        };
+        let driver = holder.map(|holder| Driver {
+            name: format!("process {} on {}", holder.pid, holder.host),
+            since: holder.since,
+        });
+        RunEntry::of(job_name, ledger, driver, waiting, Timestamp::now())
+    }
+}
+
+impl View for LocalView {
+    fn revision(&self) -> watch::Receiver<u64> {
+        self.revision.subscribe()
+    }
+
+    async fn jobs(&self) -> Result<Vec<JobEntry>, ViewError> {
+        let mut jobs = Vec::new();
+        for job in self.reader().jobs().await.map_err(unreadable("the jobs cannot be read"))? {
+            jobs.push(self.entry(job).await?);
+        }
+        Ok(jobs)
+    }
+
+    async fn job(&self, key: &str) -> Result<Option<JobEntry>, ViewError> {
+        let Some((name, short)) = key.rsplit_once('-').filter(|(_, short)| short.len() == 8) else {
+            return Ok(None);
+        };
+        let jobs = self.reader().jobs().await.map_err(unreadable("the jobs cannot be read"))?;
+        let found = jobs.into_iter().find(|job| job.name == name && job.uid.to_string().starts_with(short));
+        match found {
+            None => Ok(None),
+            Some(job) => self.entry(job).await.map(Some),
+        }
+    }
+
+    async fn runs(&self, job: &JobEntry) -> Result<Vec<RunEntry>, ViewError> {
+        let ledgers =
+            self.reader().ledgers(job.uid).await.map_err(unreadable("the job's runs cannot be read"))?;
+        let mut runs = Vec::with_capacity(ledgers.len());
+        for ledger in &ledgers {
+            runs.push(self.run_entry(&job.name, ledger).await);
+        }
+        Ok(runs)
+    }
+
+    async fn run(&self, job: &JobEntry, run: u32) -> Result<Option<RunEntry>, ViewError> {
+        let id = RunId { job: job.uid, run };
+        let ledger = self.reader().ledger(&id).await.map_err(unreadable("the run cannot be read"))?;
+        match ledger {
+            None => Ok(None),
+            Some(ledger) => Ok(Some(self.run_entry(&job.name, &ledger).await)),
+        }
+    }
+
+    async fn batches(
+        &self,
+        run: &RunId,
+        state: Option<BatchState>,
+        after: BatchNum,
+        limit: u32,
+    ) -> Result<Vec<BatchRecord>, ViewError> {
+        self.reader()
+            .batches(run, state, after, limit)
+            .await
+            .map_err(unreadable("the batches cannot be read"))
+    }
+
+    async fn attempts(&self, run: &RunId, batch: BatchNum) -> Result<Vec<AttemptRecord>, ViewError> {
+        self.reader().attempts(run, batch).await.map_err(unreadable("the attempts cannot be read"))
+    }
+
+    async fn findings(&self, run: &RunId, key: AttemptKey) -> Result<Vec<Finding>, ViewError> {
+        let directory = Directory::of(&self.home.run(run), key);
+        let read = blocking(move || Ok(directory.read_findings().unwrap_or_default())).await;
+        read.map_err(|source| ViewError { context: "the validations cannot be read", source: source.into() })
+    }
+
+    async fn text(
+        &self,
+        run: &RunId,
+        key: AttemptKey,
+        text: TextKind,
+        piece: Piece,
+    ) -> Result<Option<Text>, ViewError> {
+        let files = self.reader().files(run, key);
+        let path = match text {
+            TextKind::Prompt => files.prompt,
+            TextKind::Stdout => files.stdout,
+            TextKind::Stderr => files.stderr,
+            TextKind::Answer => files.answer,
+        };
+        let read = blocking(move || read_piece(&path, piece)).await;
+        read.map_err(|source| ViewError {
+            context: "a text of the attempt cannot be read",
+            source: source.into(),
+        })
+    }
+
+    async fn spec(&self, job: &JobEntry, run: Option<u32>) -> Result<Spec, ViewError> {
+        let resolved = match run {
+            None => None,
+            Some(run) => {
+                let id = RunId { job: job.uid, run };
+                self.reader().plan_text(&id).await.map_err(unreadable("the plan cannot be read"))?
+            }
+        };
+        let file = job.origin.clone();
+        let written =
+            blocking(move || read_piece(Path::new(&file), Piece::From { offset: 0, limit: JOB_FILE_MAX }))
+                .await
+                // A file that is gone or may not be read is no reason to hide the job.
+                .unwrap_or_default();
+        let written = written.map(|text| String::from_utf8_lossy(&text.bytes).into_owned());
+        Ok(Spec { written, resolved })
+    }
+}
+
+fn unreadable(context: &'static str) -> impl Fn(HistoryError) -> ViewError {
+    move |error| ViewError { context, source: error.into() }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}
+
+fn read_piece(path: &Path, piece: Piece) -> io::Result<Option<Text>> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let total = file.metadata()?.len();
+    let (offset, limit) = match piece {
+        Piece::From { offset, limit } => (offset.min(total), limit),
+        Piece::Last(limit) => (total.saturating_sub(limit), limit),
+    };
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(Some(Text { offset, total, bytes }))
+}

@@ -1,0 +1,125 @@
+//! What pages show, as HTML and as JSON.
+
+use super::server::{Server, sandbox_with_a_failed_run};
+use crate::support::Sandbox;
+
+#[tokio::test]
+async fn a_failed_run_is_found_from_the_list_down_to_what_its_batch_said() {
+    let server = Server::start(sandbox_with_a_failed_run());
+    let home = server.html("/").await;
+    assert!(home.contains(">review</a>") && home.contains("Failed"), "{home}");
+    let job = server.only_job().await;
+    let page = server.html(&job).await;
+    assert!(page.contains("Run 1") && page.contains("name: review"), "the file is shown: {page}");
+    let run = server.html(&format!("{job}/runs/1")).await;
+    assert!(run.contains("ProgramFailed") && run.contains(&format!("{job}/runs/1/batches/2")), "{run}");
+    let batch = server.html(&format!("{job}/runs/1/batches/2")).await;
+    assert!(batch.contains(">it broke\n</pre>"), "it opens on the errors: {batch}");
+    let prompt = server.html(&format!("{job}/runs/1/batches/2?attempt=1&show=prompt")).await;
+    assert!(prompt.contains("Review 3 to 4."), "{prompt}");
+    let passed = server.html(&format!("{job}/runs/1/batches/1")).await;
+    assert!(passed.contains("The command is content") && passed.contains("said by batch 1"), "{passed}");
+}
+
+#[tokio::test]
+async fn every_page_is_json_at_the_same_address() {
+    let server = Server::start(sandbox_with_a_failed_run());
+    let job = server.only_job().await;
+    let run = server.json(&format!("{job}/runs/1.json")).await;
+    assert_eq!(run["run"]["id"], "review/1");
+    assert_eq!(run["run"]["standing"], "failed");
+    assert_eq!(run["run"]["cells"]["succeeded"], "1,3");
+    assert_eq!(run["failures"][0]["batches"], "2");
+    let batch = server.json(&format!("{job}/runs/1/batches/2.json")).await;
+    assert_eq!(batch["attempt"]["exitCode"], 1);
+    let accepted = server.get(&job).header("accept", "application/json").send().await.unwrap();
+    assert!(accepted.text().await.unwrap().starts_with("{\"job\""));
+}
+
+#[tokio::test]
+async fn a_text_is_downloaded_whole_and_as_text() {
+    let server = Server::start(sandbox_with_a_failed_run());
+    let job = server.only_job().await;
+    let text = server.get(&format!("{job}/runs/1/batches/2/attempts/1/errors")).send().await.unwrap();
+    assert_eq!(text.headers()["content-type"], "text/plain; charset=utf-8");
+    assert_eq!(text.headers()["content-disposition"], "attachment; filename=\"review-r1-b2-a1-errors.txt\"");
+    assert_eq!(text.text().await.unwrap(), "it broke\n");
+}
+
+#[tokio::test]
+async fn what_is_not_there_says_so_in_the_form_that_was_asked_for() {
+    let server = Server::start(sandbox_with_a_failed_run());
+    let job = server.only_job().await;
+    for path in
+        ["/nothing", "/jobs/review-00000000", &format!("{job}/runs/9"), &format!("{job}/runs/1/batches/4")]
+    {
+        let page = server.get(path).send().await.unwrap();
+        assert_eq!(page.status(), 404, "{path}");
+        assert!(page.text().await.unwrap().contains("There is nothing here"), "{path}");
+        let value = server.get(&format!("{path}.json")).send().await.unwrap();
+        assert_eq!(value.status(), 404, "{path}");
+        let value: serde_json::Value = serde_json::from_str(&value.text().await.unwrap()).unwrap();
+        assert_eq!(value["status"], 404, "{path}");
+    }
+    for path in [
+        "/?sort=colour",
+        "/?phase=odd",
+        "/?after=x",
+        &format!("{job}/runs/1?state=odd"),
+        &format!("{job}/runs/x"),
+    ] {
+        let page = server.get(path).send().await.unwrap();
+        assert_eq!(page.status(), 400, "{path}");
+        assert!(page.text().await.unwrap().contains("makes no sense"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_has_run_yet_and_then_something_has() {
+    let server = Server::start(Sandbox::new());
+    let sandbox = &server.sandbox;
+    assert!(server.html("/").await.contains("No job has run here yet"));
+    sandbox.write("review.yaml", super::server::JOB);
+    let ran = sandbox.mozart(["run", "review.yaml"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(1));
+    // The state file is new: the dashboard finds it by itself.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !server.html("/").await.contains(">review</a>") {
+        assert!(std::time::Instant::now() < deadline, "the new job is not shown");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_list_is_filtered_sorted_and_paged_by_its_address() {
+    let sandbox = Sandbox::new();
+    for name in ["alpha", "beta", "gamma"] {
+        let file = format!("{name}.yaml");
+        sandbox.write(
+            &file,
+            &super::server::JOB
+                .replace("name: review", &format!("name: {name}"))
+                .replace("./workspace", name),
+        );
+        sandbox.mozart(["run", &file]).output().unwrap();
+    }
+    let server = Server::start(sandbox);
+    let names = |page: &serde_json::Value| -> Vec<String> {
+        page["jobs"].as_array().unwrap().iter().map(|job| job["name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&server.json("/index.json").await), ["gamma", "beta", "alpha"]);
+    assert_eq!(names(&server.json("/index.json?sort=name&q=A").await), ["alpha", "beta", "gamma"]);
+    assert_eq!(names(&server.json("/index.json?q=bet&phase=failed").await), ["beta"]);
+    assert!(names(&server.json("/index.json?phase=running").await).is_empty());
+    for sort in ["used", "name", "cost", "progress"] {
+        let mut found = Vec::new();
+        let mut next = Some(format!("/index.json?limit=2&sort={sort}"));
+        while let Some(path) = next {
+            let page = server.json(&path).await;
+            found.extend(names(&page));
+            next = page["next"].as_str().map(|next| next.replace("/?", "/index.json?"));
+        }
+        found.sort();
+        assert_eq!(found, ["alpha", "beta", "gamma"], "by {sort}");
+    }
+}
