@@ -115,6 +115,7 @@ impl Attempt {
             directory: self.directory.path(),
             session: self.record.session,
             previous: self.record.start.previous.as_ref(),
+            budget_micro_usd: self.record.start.budget_micro_usd,
         }
     }
 

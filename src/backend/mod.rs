@@ -36,6 +36,8 @@ pub struct Call<'a> {
     pub session: Session,
     /// What ended the attempt before, if there was one.
     pub previous: Option<&'a Previous>,
+    /// What it may spend, in millionths of a dollar; `None` is without bound.
+    pub budget_micro_usd: Option<u64>,
 }
 
 /// Which session an attempt works in, for backends that have sessions.

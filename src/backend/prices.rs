@@ -45,6 +45,13 @@ pub fn cost_micro_usd(model: &str, usage: &Usage) -> Option<u64> {
     Some((input * hundredths_of_tokens + 100 * output * usage.output_tokens).div_ceil(10_000))
 }
 
+/// What `usage`, of one request, would cost if all it was sent had to be written to the prompt cache again.
+pub fn without_cache_micro_usd(model: &str, usage: &Usage) -> Option<u64> {
+    let sent = usage.input_tokens + usage.cache_read_tokens + usage.cache_write_tokens;
+    let all_new = Usage { input_tokens: 0, cache_read_tokens: 0, cache_write_tokens: sent, ..*usage };
+    cost_micro_usd(model, &all_new)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +67,7 @@ mod tests {
         };
         assert_eq!(cost_micro_usd("claude-opus-5-5", &usage), Some(4_000 + 2_000 + 4_000 + 2_000));
         assert_eq!(cost_micro_usd("claude-haiku-4-5-20251001", &usage), Some(1_000 + 500 + 1_000 + 500));
+        assert_eq!(without_cache_micro_usd("claude-opus-5-5", &usage), Some(11_400 * 5 + 2_000));
     }
 
     #[test]

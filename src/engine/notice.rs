@@ -59,10 +59,10 @@ pub(super) fn tell_of_batch(
 pub(super) fn tell_joined(draft: &mut Draft<'_>) -> Result<(), IllegalEvent> {
     let over = draft.ledger.is_over();
     let due = joined_due(&draft.ledger).is_some_and(|due| due <= draft.now);
-    if !(over || due && of_batches(&draft.ledger) < OUTBOX) {
+    let joined = draft.ledger.tally.as_ref().map(|tally| tally.joined.clone()).unwrap_or_default();
+    if !(over || due && of_batches(&draft.ledger) + joined.len() <= OUTBOX) {
         return Ok(());
     }
-    let joined = draft.ledger.tally.as_ref().map(|tally| tally.joined.clone()).unwrap_or_default();
     for (occasion, count) in joined {
         let text = match (occasion, count) {
             (Occasion::BatchStart, 1) => "1 more batch has started.".to_owned(),

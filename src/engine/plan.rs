@@ -144,11 +144,14 @@ fn suspend(draft: &mut Draft<'_>) -> Result<(), IllegalEvent> {
     if let Some(reason) = trial_ended(draft).or_else(|| long_wait(draft)) {
         return record_suspended(draft, reason, false);
     }
-    let purse = Purse::look(draft);
-    if draft.live().next().is_some() || purse.affords(0) {
+    let mut purse = Purse::look(draft);
+    // Whoever goes on with a try needs the least.
+    let tried = draft.ledger.open.values().map(|open| open.try_micro_usd).max().unwrap_or(0);
+    let sentence = purse.to_string();
+    if draft.live().next().is_some() || purse.grant(tried).is_some() {
         return Ok(());
     }
-    let reason = Reason { word: "BudgetReached", message: purse.to_string() };
+    let reason = Reason { word: "BudgetReached", message: sentence };
     match draft.policy.budget.on_reached {
         OnReached::Suspend => record_suspended(draft, reason, false),
         OnReached::Stop => draft.record(EventKind::Stopping {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::{
-    budget::Purse,
+    budget::{Grant, Purse},
     draft::{Draft, is_unexpected},
     gate::{CANARY_SIGN, CANARY_UNSEEN, Gate, GateReport, GateState},
     ledger::{Ledger, Notice, RunPhase},
@@ -133,7 +133,7 @@ fn start(draft: &mut Draft<'_>, saved: &Ledger, projection: &mut Projection) {
         if lanes > 0 && free_sessions > 0 && !due.is_empty() {
             let chosen = due.iter().map(|candidate| candidate.key).find(|key| may(*key));
             projection.held_by_save = chosen.is_none() || free_of_risk == 0;
-            if free_of_risk > 0 && Purse::look(draft).affords(0) {
+            if free_of_risk > 0 {
                 canary(draft, chosen, &due, may, projection);
             }
         }
@@ -141,7 +141,7 @@ fn start(draft: &mut Draft<'_>, saved: &Ledger, projection: &mut Projection) {
     }
     let lanes_in_gate = draft.gate.live_cap.map_or(u32::MAX, |cap| cap.saturating_sub(live)).min(lanes);
     let to_start = lanes_in_gate.min(free_sessions);
-    let purse = Purse::look(draft);
+    let mut purse = Purse::look(draft);
     let mut room_in_trial =
         draft.world.wishes.limit.map_or(u32::MAX, |limit| limit.saturating_sub(begun(draft)));
     let mut started = 0;
@@ -153,19 +153,18 @@ fn start(draft: &mut Draft<'_>, saved: &Ledger, projection: &mut Projection) {
             projection.held_by_save = true;
             continue;
         }
-        if !purse.affords(started) {
+        let fresh = candidate.key.ordinal == 1;
+        if fresh && room_in_trial == 0 {
+            projection.waiting = Some(Waiting::Trial { limit: draft.world.wishes.limit.unwrap_or(0) });
+            continue;
+        }
+        let Some(grant) = purse.grant(tried(ledger, candidate.key)) else {
             projection.waiting = Some(Waiting::Budget { sentence: purse.to_string() });
-            return;
-        }
-        if candidate.key.ordinal == 1 {
-            if room_in_trial == 0 {
-                projection.waiting = Some(Waiting::Trial { limit: draft.world.wishes.limit.unwrap_or(0) });
-                continue;
-            }
-            room_in_trial -= 1;
-        }
+            continue;
+        };
+        room_in_trial -= u32::from(fresh);
         started += 1;
-        projection.actions.push(Action::Launch(launch(ledger, candidate.key, false)));
+        projection.actions.push(Action::Launch(launch(ledger, candidate.key, grant, false)));
     }
     let crowded = free_sessions < lanes_in_gate && started == free_sessions && due.len() > started as usize;
     if projection.waiting.is_none() && crowded {
@@ -184,8 +183,9 @@ fn canary(
     may: impl Fn(AttemptKey) -> bool,
     projection: &mut Projection,
 ) {
+    let grant = |key| Purse::look(draft).grant(tried(&draft.ledger, key));
     if draft.gate.canary_wanted(draft.now).is_some() {
-        if let Some(key) = chosen {
+        if let Some(key) = chosen.filter(|key| grant(*key).is_some()) {
             let holder = draft.ledger.name_of(key);
             draft.report(GateReport::ClaimCanary { holder, at: draft.now });
         }
@@ -198,8 +198,11 @@ fn canary(
         return;
     }
     let Some(key) = draft.ledger.attempt_named(holder) else { return };
-    if due.iter().any(|candidate| candidate.key == key) && may(key) {
-        projection.actions.push(Action::Launch(launch(&draft.ledger, key, true)));
+    if due.iter().any(|candidate| candidate.key == key)
+        && may(key)
+        && let Some(grant) = grant(key)
+    {
+        projection.actions.push(Action::Launch(launch(&draft.ledger, key, grant, true)));
     }
 }
 
@@ -231,7 +234,12 @@ fn begun(draft: &Draft<'_>) -> u32 {
     ledger.finished().saturating_add(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-fn launch(ledger: &Ledger, key: AttemptKey, canary: bool) -> Start {
+/// What the try that `key` goes on with has cost.
+fn tried(ledger: &Ledger, key: AttemptKey) -> u64 {
+    ledger.open.get(&key.batch).map_or(0, |open| open.try_micro_usd)
+}
+
+fn launch(ledger: &Ledger, key: AttemptKey, grant: Grant, canary: bool) -> Start {
     let open = ledger.open.get(&key.batch);
     Start {
         key,
@@ -240,9 +248,9 @@ fn launch(ledger: &Ledger, key: AttemptKey, canary: bool) -> Start {
             class: open.cause,
             reason: open.reason.clone(),
             session: open.session,
-            try_micro_usd: open.try_micro_usd,
         }),
         canary,
+        budget_micro_usd: grant.0,
     }
 }
 

@@ -24,6 +24,8 @@ pub enum AttemptState {
         signals: Vec<GateSignal>,
         /// What it is known to have used so far.
         spent: Usage,
+        /// What it was started with: what it may spend, in millionths of a dollar.
+        budget_micro_usd: Option<u64>,
     },
     /// It ended and left a result.
     Ended(Box<Outcome>),

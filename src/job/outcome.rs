@@ -205,6 +205,10 @@ pub struct Usage {
     /// dollars.
     #[serde(rename = "costUSD", with = "dollars")]
     pub cost_micro_usd: u64,
+    /// What the dearest single request would have cost with nothing read from the prompt cache, in millionths of a
+    /// dollar; 0 where that is not known. A sum has the dearest of its parts. Written as `costUSD` is.
+    #[serde(rename = "dearestTurnUSD", with = "dollars", skip_serializing_if = "is_zero")]
+    pub dearest_turn_micro_usd: u64,
     /// Whether a part of it could not be read (the tool was killed before it said).
     pub partial: bool,
 }
@@ -217,6 +221,7 @@ impl std::ops::AddAssign for Usage {
             cache_read_tokens,
             cache_write_tokens,
             cost_micro_usd,
+            dearest_turn_micro_usd,
             partial,
         } = other;
         self.input_tokens += input_tokens;
@@ -224,6 +229,7 @@ impl std::ops::AddAssign for Usage {
         self.cache_read_tokens += cache_read_tokens;
         self.cache_write_tokens += cache_write_tokens;
         self.cost_micro_usd += cost_micro_usd;
+        self.dearest_turn_micro_usd = self.dearest_turn_micro_usd.max(dearest_turn_micro_usd);
         self.partial |= partial;
     }
 }
@@ -248,6 +254,11 @@ pub fn decimal(micro_usd: u64) -> String {
         text.pop();
     }
     text
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(micro_usd: &u64) -> bool {
+    *micro_usd == 0
 }
 
 /// Millionths of a dollar, written as [`decimal`] and read back exactly.

@@ -19,6 +19,10 @@ pub struct Start {
     pub previous: Option<Previous>,
     /// Whether its first accepted request opens the gate.
     pub canary: bool,
+    /// What it may spend, in millionths of a dollar: what its try has left of `budget.perAttemptUSD`, or its share of
+    /// what the run has left of `budget.perRunUSD`. `None` is without bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget_micro_usd: Option<u64>,
 }
 
 /// What ended the attempt before.
@@ -31,10 +35,6 @@ pub struct Previous {
     pub reason: String,
     /// The session to continue; `None` starts a new one over what the earlier one left.
     pub session: Option<SessionId>,
-    /// What the attempts of this try have cost before this one, in millionths of a dollar. Not 0 only where this one
-    /// goes on with a try that was interrupted.
-    #[serde(default)]
-    pub try_micro_usd: u64,
 }
 
 /// How an attempt is to be ended.

@@ -53,7 +53,7 @@ pub fn launch<O: Outputs + 'static, T: Texts>(shared: &Arc<Shared<O, T>>, start:
             shared.changed.notify_one();
             return;
         };
-        let (entry, ending) = Entry::running();
+        let (entry, ending) = Entry::running(start.budget_micro_usd);
         entries.insert(key, entry);
         (ending, session)
     };
@@ -83,7 +83,7 @@ pub fn launch<O: Outputs + 'static, T: Texts>(shared: &Arc<Shared<O, T>>, start:
 
 /// Takes up an attempt that an earlier Mozart began.
 pub fn go_on<O: Outputs + 'static, T: Texts>(shared: &Arc<Shared<O, T>>, attempt: Attempt, stage: Stage) {
-    let (entry, ending) = Entry::running();
+    let (entry, ending) = Entry::running(attempt.record.start.budget_micro_usd);
     lock(&shared.entries).insert(attempt.record.start.key, entry);
     let session = match (&stage, &shared.place.sessions) {
         (Stage::Started(_), Some(sessions)) => sessions.adopt(&attempt.record.name),

@@ -61,10 +61,11 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// One that runs, and what tells it to end.
-    pub fn running() -> (Self, watch::Receiver<Option<EndMode>>) {
+    /// One that runs and may spend so much, and what tells it to end.
+    pub fn running(budget_micro_usd: Option<u64>) -> (Self, watch::Receiver<Option<EndMode>>) {
         let (ending, receiver) = watch::channel(None);
-        let state = AttemptState::Running { signals: Vec::new(), spent: Usage::default() };
+        let spent = Usage::default();
+        let state = AttemptState::Running { signals: Vec::new(), spent, budget_micro_usd };
         (Self { state, ending }, receiver)
     }
 
@@ -159,7 +160,7 @@ impl<O, T> Shared<O, T> {
     /// Shows what a running attempt has told.
     pub fn tell(&self, key: AttemptKey, signal: Option<GateSignal>, usage: Option<Usage>) {
         if let Some(entry) = lock(&self.entries).get_mut(&key)
-            && let AttemptState::Running { signals, spent } = &mut entry.state
+            && let AttemptState::Running { signals, spent, .. } = &mut entry.state
         {
             signals.extend(signal);
             *spent = usage.unwrap_or(*spent);

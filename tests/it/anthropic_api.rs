@@ -35,6 +35,7 @@ async fn ask(settings: Anthropic) -> (Judgement, Vec<Told>) {
         directory: folder.path(),
         session: Session::New(SessionId::random()),
         previous: None,
+        budget_micro_usd: None,
     };
     let mut told = Vec::new();
     let judgement = backend::ask(&call, "Name a colour.", |heard| told.push(heard)).await;

@@ -28,7 +28,15 @@ fn with_call<T>(act: impl FnOnce(&Call<'_>) -> T, session: Session) -> T {
     let run = RunId { job: Uuid::nil(), run: 1 };
     let batch = Batch { number: BatchNum(1), start_item: 1, end_item: 1 };
     let name = AttemptName { run: &run, key: AttemptKey::first(batch.number) };
-    act(&Call { job: &job, name, batch, directory: folder.path(), session, previous: None })
+    act(&Call {
+        job: &job,
+        name,
+        batch,
+        directory: folder.path(),
+        session,
+        previous: None,
+        budget_micro_usd: None,
+    })
 }
 
 fn judge_in(session: Session, lines: &[&str], stderr: &str, exit: Exit) -> Judgement {
@@ -146,8 +154,8 @@ fn every_other_end_of_a_run_has_its_class() {
     }
 }
 
-fn after(reason: &str, try_micro_usd: u64) -> Previous {
-    Previous { class: FailureClass::Transient, reason: reason.to_owned(), session: None, try_micro_usd }
+fn after(reason: &str) -> Previous {
+    Previous { class: FailureClass::Transient, reason: reason.to_owned(), session: None }
 }
 
 #[test]
@@ -159,7 +167,7 @@ fn turns_that_are_used_up_twice_in_a_row_fail_the_batch() {
                 let (out, err) = (call.directory.join("stdout.log"), call.directory.join("stderr.log"));
                 std::fs::write(&out, [INIT, MESSAGE, result].join("\n")).unwrap();
                 std::fs::write(&err, "").unwrap();
-                let call = Call { previous: Some(&after(before, 0)), ..*call };
+                let call = Call { previous: Some(&after(before)), ..*call };
                 backend::judge(&call, Material { stdout: &out, stderr: &err, exit: ENDED_BADLY })
             },
             Session::Continue(SessionId::random()),
@@ -169,20 +177,68 @@ fn turns_that_are_used_up_twice_in_a_row_fail_the_batch() {
 }
 
 #[test]
-fn the_budget_of_an_attempt_is_what_its_try_has_left() {
-    for (spent, left) in [(0, "2.000000"), (1_250_000, "0.750000"), (3_000_000, "0.000001")] {
-        let args = with_call(
+fn an_attempt_with_a_budget_is_told_it_and_asks_one_sub_agent_at_a_time() {
+    const ONE_AT_A_TIME: &str = "CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS";
+    for (budget, told) in [(Some(1_250_000), Some("1.250000")), (Some(1), Some("0.000001")), (None, None)] {
+        let (process, settings) = with_call(
             |call| {
-                let budget = Budget { per_attempt_micro_usd: Some(2_000_000), ..Budget::default() };
-                let job = Job { budget, ..call.job.clone() };
-                let call = Call { job: &job, previous: Some(&after("LimitReached", spent)), ..*call };
-                backend::invocation(&call).unwrap().args
+                let call = Call { budget_micro_usd: budget, ..*call };
+                let process = backend::invocation(&call).unwrap();
+                (process, std::fs::read_to_string(call.directory.join("settings.json")).unwrap())
             },
             Session::Continue(SessionId::random()),
         );
-        let at = args.iter().position(|arg| arg == "--max-budget-usd").unwrap();
-        assert_eq!(args[at + 1], left, "after {spent}");
+        let at = process.args.iter().position(|arg| arg == "--max-budget-usd");
+        assert_eq!(at.map(|at| process.args[at + 1].as_str()), told);
+        let one = process
+            .env_set
+            .iter()
+            .any(|(name, value)| (name.as_str(), value.as_str()) == (ONE_AT_A_TIME, "1"));
+        assert_eq!((one, settings.contains(ONE_AT_A_TIME)), (budget.is_some(), budget.is_some()));
     }
+}
+
+#[test]
+fn a_share_of_the_runs_budget_that_is_used_up_does_not_fail_the_batch() {
+    for (per_attempt, expected) in
+        [(None, "disruption BudgetShare"), (Some(5), "batch_fatal BudgetPerAttempt")]
+    {
+        let failure = with_call(
+            |call| {
+                let (out, err) = (call.directory.join("stdout.log"), call.directory.join("stderr.log"));
+                std::fs::write(&out, [INIT, MESSAGE, NOT_DONE].join("\n")).unwrap();
+                std::fs::write(&err, "").unwrap();
+                let budget = Budget { per_attempt_micro_usd: per_attempt, ..Budget::default() };
+                let job = Job { budget, ..call.job.clone() };
+                let call = Call { job: &job, budget_micro_usd: Some(5), ..*call };
+                backend::judge(&call, Material { stdout: &out, stderr: &err, exit: ENDED_BADLY })
+                    .failure
+                    .unwrap()
+            },
+            Session::New(SessionId::random()),
+        );
+        assert_eq!(format!("{} {}", failure.class.word(), failure.reason), expected);
+    }
+}
+
+#[test]
+fn a_model_that_answered_instead_of_the_one_that_was_asked_is_told() {
+    let by = |model: &str, parent: &str| {
+        MESSAGE
+            .replace("claude-opus-5-5", model)
+            .replace(r#""type":"assistant""#, &format!(r#""type":"assistant","parent_tool_use_id":{parent}"#))
+    };
+    let warnings = |message: String| judge(&[INIT, &message, DONE], "", ENDED_WELL).warnings;
+    assert_eq!(warnings(by("claude-opus-5-5-20261001", "null")), [""; 0]);
+    assert_eq!(
+        warnings(by("claude-haiku-5-5", r#""toolu_1""#)),
+        [""; 0],
+        "a sub-agent has a model of its own"
+    );
+    assert_eq!(
+        warnings(by("claude-sonnet-5-5", "null")),
+        ["claude-sonnet-5-5 answered instead of claude-opus-5-5"]
+    );
 }
 
 #[test]

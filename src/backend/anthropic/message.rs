@@ -115,7 +115,8 @@ impl Message {
     /// Its usage with the cost.
     pub(super) fn spent(&self) -> Usage {
         let cost_micro_usd = prices::cost_micro_usd(&self.model, &self.usage).unwrap_or(0);
-        Usage { cost_micro_usd, ..self.usage }
+        let dearest_turn_micro_usd = prices::without_cache_micro_usd(&self.model, &self.usage).unwrap_or(0);
+        Usage { cost_micro_usd, dearest_turn_micro_usd, ..self.usage }
     }
 
     /// Whether the cost of its model is known.

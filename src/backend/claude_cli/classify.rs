@@ -4,7 +4,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
     stream::{ResultLine, Retry},
-    transcript::Transcript,
+    transcript::{BUDGET_USED_UP, Transcript},
 };
 use crate::{
     backend::limits,
@@ -19,6 +19,8 @@ use crate::{
 
 /// The reason of an attempt that was stopped by its number of turns: it is continued once.
 pub(super) const MAX_TURNS: &str = "MaxTurns";
+/// The reason of an attempt that was stopped by its budget.
+pub(super) const BUDGET: &str = "BudgetPerAttempt";
 
 /// What else the class depends on.
 #[derive(Clone, Copy, Debug)]
@@ -63,7 +65,7 @@ fn error_arm(result: &ResultLine) -> Failure {
     let text = result.text();
     match result.subtype.as_str() {
         "error_max_turns" => terminal("max_turns", &text),
-        "error_max_budget_usd" => terminal("budget_exhausted", &text),
+        BUDGET_USED_UP => terminal("budget_exhausted", &text),
         "error_max_structured_output_retries" => terminal("structured_output_retry_exhausted", &text),
         _ if text.contains("No conversation found") => fresh(Failure::new(
             Disruption,
@@ -85,7 +87,7 @@ fn terminal(reason: &str, text: &str) -> Failure {
         ),
         "budget_exhausted" => Failure::new(
             BatchFatal,
-            "BudgetPerAttempt",
+            BUDGET,
             said("the attempt reached budget.perAttemptUSD; raise it or make the batches smaller"),
         ),
         "prompt_too_long" | "blocking_limit" | "rapid_refill_breaker" => prompt_too_long(text),

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     backend::{Call, Invocation, Session, command},
     job::{
-        model::{Auth, Budget, ClaudeCli},
+        model::{Auth, ClaudeCli},
         outcome::{Failure, FailureClass},
     },
 };
@@ -55,7 +55,7 @@ pub fn invocation(settings: &ClaudeCli, call: &Call<'_>) -> Result<Invocation, F
         (Auth::ApiKey | Auth::Auto, Some(name)) => named_key(name, &mut env_copy, &mut env_remove)?,
     }
 
-    let own = own_variables(settings);
+    let own = own_variables(settings, call);
     let mut env_set = command::environment(call);
     env_set.extend(own.iter().map(|&name| (name.to_owned(), "1".to_owned())));
     Ok(Invocation {
@@ -105,7 +105,7 @@ fn before_api_key() -> impl Iterator<Item = String> {
 }
 
 /// Variables that are `1` in the environment and, since a user's settings beat the environment, in the settings too.
-fn own_variables(settings: &ClaudeCli) -> Vec<&'static str> {
+fn own_variables(settings: &ClaudeCli, call: &Call<'_>) -> Vec<&'static str> {
     let mut names = vec![
         "DISABLE_AUTOUPDATER",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC",
@@ -116,6 +116,10 @@ fn own_variables(settings: &ClaudeCli) -> Vec<&'static str> {
     }
     if !all_tools(settings) {
         names.push("CLAUDE_CODE_DISABLE_BACKGROUND_TASKS");
+    }
+    if call.budget_micro_usd.is_some() {
+        // Each that runs has a request under way when the budget is reached, and may start more of them.
+        names.push("CLAUDE_CODE_MAX_CONCURRENT_SUBAGENTS");
     }
     names
 }
@@ -174,10 +178,9 @@ fn arguments(claude: &ClaudeCli, call: &Call<'_>, own: &[&str]) -> Result<Vec<St
     if let Some(turns) = claude.max_turns {
         option("--max-turns", &turns.to_string());
     }
-    if let Budget { per_attempt_micro_usd: Some(budget), .. } = call.job.budget {
+    if let Some(budget) = call.budget_micro_usd {
         // Claude Code counts what its process spends, not what the session it continues has cost. Nothing is no budget.
-        let spent = call.previous.map_or(0, |previous| previous.try_micro_usd);
-        option("--max-budget-usd", &dollars(budget.saturating_sub(spent).max(1)));
+        option("--max-budget-usd", &dollars(budget.max(1)));
     }
     args.push("--strict-mcp-config".to_owned());
     args.push(format!("--setting-sources={}", claude.setting_sources.join(",")));

@@ -19,7 +19,7 @@ use crate::{
     backend::{Answer, Call, EndedBy, Exit, Judgement, Material, Session, command::tail, limits},
     job::{
         model::ClaudeCli,
-        outcome::{Failure, FailureClass, GateSignal, Provenance},
+        outcome::{Failure, FailureClass, GateSignal, Provenance, decimal},
         start::Previous,
     },
 };
@@ -42,7 +42,8 @@ pub fn judge(settings: &ClaudeCli, call: &Call<'_>, material: Material<'_>) -> J
         _ if mismatch.is_some() => mismatch,
         Some(result) => classify::result(result, &transcript, &context)
             .map(|failure| ended_by(material.exit, &failure).unwrap_or(failure))
-            .map(|failure| turns_used_up(call, failure)),
+            .map(|failure| turns_used_up(call, failure))
+            .map(|failure| share_used_up(call, failure)),
         None => Some(without_result(&transcript, settings, call, material)),
     };
     let continued = matches!(call.session, Session::Continue(_));
@@ -54,7 +55,10 @@ pub fn judge(settings: &ClaudeCli, call: &Call<'_>, material: Material<'_>) -> J
         signal: signal(&transcript, said_at),
         if_not_valid: denials(&transcript)
             .map(|text| Failure::new(FailureClass::JobFatal, "PermissionDenied", text)),
-        warnings: denials(&transcript).into_iter().chain(another_version(settings, &transcript)).collect(),
+        warnings: [denials(&transcript), another_version(settings, &transcript), another_model(&transcript)]
+            .into_iter()
+            .flatten()
+            .collect(),
         provenance: transcript.init.as_ref().map(provenance),
         answer: transcript.answer.map_or(Answer::None, Answer::Text),
         failure,
@@ -151,6 +155,19 @@ fn turns_used_up(call: &Call<'_>, mut failure: Failure) -> Failure {
     failure
 }
 
+/// A bound that is none of the attempt's own, but its share of what the run had left.
+fn share_used_up(call: &Call<'_>, failure: Failure) -> Failure {
+    let Some(share) = call.budget_micro_usd else { return failure };
+    if failure.reason != classify::BUDGET || call.job.budget.per_attempt_micro_usd.is_some() {
+        return failure;
+    }
+    let text = format!(
+        "the attempt used up its share of what was left of budget.perRunUSD, ${}; it goes on with another",
+        decimal(share)
+    );
+    Failure::new(FailureClass::Disruption, "BudgetShare", text)
+}
+
 fn interrupted() -> Failure {
     let text = "Mozart ended Claude Code, to go on with its session later";
     Failure::new(FailureClass::Disruption, "Interrupted", text)
@@ -179,6 +196,19 @@ fn provenance(init: &Init) -> Provenance {
 fn another_version(settings: &ClaudeCli, transcript: &Transcript) -> Option<String> {
     let (found, now) = (settings.version.as_deref()?, transcript.init.as_ref()?.version.as_deref()?);
     (found != now).then(|| format!("Claude Code was {found} when the run began and is {now} now"))
+}
+
+/// A warning that names the models that answered instead of the one that was asked (`fallbackModel`).
+fn another_model(transcript: &Transcript) -> Option<String> {
+    let asked = transcript.init.as_ref()?.model.as_deref()?;
+    // A model that is asked by a short name answers by the name of its version.
+    let others: Vec<&str> = transcript
+        .models
+        .iter()
+        .map(String::as_str)
+        .filter(|answered| !answered.starts_with(asked) && !asked.starts_with(answered))
+        .collect();
+    (!others.is_empty()).then(|| format!("{} answered instead of {asked}", others.join(", ")))
 }
 
 /// A warning that names the tools that were denied, and how to allow them.

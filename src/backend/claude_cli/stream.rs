@@ -93,6 +93,9 @@ pub(super) struct Retry {
 pub(super) struct Assistant {
     #[serde(deserialize_with = "lenient")]
     pub(super) message: Message,
+    /// The call of the sub-agent whose message it is; the session's own messages have none.
+    #[serde(deserialize_with = "lenient")]
+    pub(super) parent_tool_use_id: Option<String>,
     /// A category of the tool's own: `rate_limit`, `authentication_failed`, …
     #[serde(deserialize_with = "lenient")]
     pub(super) error: Option<String>,
@@ -107,6 +110,8 @@ pub(super) struct Message {
     pub(super) model: String,
     #[serde(deserialize_with = "lenient")]
     pub(super) usage: MessageUsage,
+    #[serde(deserialize_with = "lenient")]
+    pub(super) content: Value,
 }
 
 impl Message {

@@ -2,8 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::stream::{Assistant, Init, Line, MessageUsage, ModelUsage, RateLimit, ResultLine, Retry};
 use crate::{backend::prices, job::outcome::Usage};
+
+/// A message is printed before its last tokens are counted. So many bytes of it are taken for one, which is few: a
+/// budget is watched by it.
+const BYTES_A_TOKEN: u64 = 3;
+
+/// The `subtype` of a run that ended at its budget.
+pub(super) const BUDGET_USED_UP: &str = "error_max_budget_usd";
 
 /// What the lines of one process come to so far.
 #[derive(Debug, Default)]
@@ -34,7 +43,37 @@ pub(super) struct Transcript {
     told: Option<Usage>,
     any_result: bool,
     /// Messages since the last result, by id.
-    messages: BTreeMap<String, (String, MessageUsage)>,
+    messages: BTreeMap<String, Answered>,
+    /// The dearest of all messages, had nothing of it been in the cache.
+    dearest_turn_micro_usd: u64,
+    /// The last message, if a sub-agent said it.
+    last_of_sub_agent: Option<Usage>,
+    /// The models that answered the session itself, not its sub-agents.
+    pub(super) models: BTreeSet<String>,
+}
+
+/// A request that was answered, as far as its lines tell.
+#[derive(Debug, Default)]
+struct Answered {
+    model: String,
+    usage: MessageUsage,
+    bytes: u64,
+}
+
+impl Answered {
+    fn usage(&self) -> Usage {
+        let mut usage = Usage {
+            input_tokens: self.usage.input_tokens,
+            output_tokens: self.usage.output_tokens.max(self.bytes.div_ceil(BYTES_A_TOKEN)),
+            cache_read_tokens: self.usage.cache_read_input_tokens,
+            cache_write_tokens: self.usage.cache_creation_input_tokens,
+            partial: true,
+            ..Usage::default()
+        };
+        usage.cost_micro_usd = prices::cost_micro_usd(&self.model, &usage).unwrap_or(0);
+        usage.dearest_turn_micro_usd = prices::without_cache_micro_usd(&self.model, &usage).unwrap_or(0);
+        usage
+    }
 }
 
 impl Transcript {
@@ -64,7 +103,7 @@ impl Transcript {
         }
     }
 
-    fn take_message(&mut self, Assistant { message, error }: Assistant) {
+    fn take_message(&mut self, Assistant { message, parent_tool_use_id, error }: Assistant) {
         self.waiting = None;
         if message.is_synthetic() {
             if error.is_some() {
@@ -73,7 +112,15 @@ impl Transcript {
             return;
         }
         self.acceptances += u32::from(error.is_none());
-        self.messages.insert(message.id, (message.model, message.usage));
+        if parent_tool_use_id.is_none() {
+            self.models.insert(message.model.clone());
+        }
+        let answered = self.messages.entry(message.id).or_default();
+        (answered.model, answered.usage) = (message.model, message.usage);
+        answered.bytes += text_bytes(&message.content);
+        let usage = answered.usage();
+        self.dearest_turn_micro_usd = self.dearest_turn_micro_usd.max(usage.dearest_turn_micro_usd);
+        self.last_of_sub_agent = parent_tool_use_id.is_some().then_some(usage);
     }
 
     fn take_rate_limit(&mut self, limit: RateLimit) {
@@ -103,7 +150,19 @@ impl Transcript {
             self.acceptances += 1;
         }
         if self.told.is_some() {
+            // What the messages did not show was in each of them alike.
+            let shown = self.in_messages().cost_micro_usd.max(1);
+            let exact = since.map_or(0, |since| since.cost_micro_usd).max(shown);
+            let scaled = |micro_usd: u64| micro_usd.saturating_mul(exact).div_ceil(shown);
+            self.dearest_turn_micro_usd = scaled(self.dearest_turn_micro_usd);
             self.messages.clear();
+            if result.subtype == BUDGET_USED_UP
+                && let (Some(told), Some(last)) = (&mut self.told, self.last_of_sub_agent.take())
+            {
+                // The sub-agent did not wait for the look at the budget: its next request is under way, is broken off,
+                // and is not in what Claude Code counts.
+                *told += Usage { cost_micro_usd: scaled(last.cost_micro_usd), ..last };
+            }
         }
         if !result.result.is_empty() {
             self.answer = Some(result.result.clone());
@@ -116,34 +175,26 @@ impl Transcript {
     ///
     /// `continued` is whether the session is older than the process: the totals of a result are the session's.
     pub(super) fn usage(&self, continued: bool) -> Usage {
-        if let Some(mut told) = self.told {
-            told += self.in_messages();
-            return told;
-        }
-        match &self.result {
-            Some(result) if !continued && !result.session_usage.is_empty() => {
+        let mut usage = match (self.told, &self.result) {
+            (Some(mut told), _) => {
+                told += self.in_messages();
+                told
+            }
+            (None, Some(result)) if !continued && !result.session_usage.is_empty() => {
                 let mut usage = sum(result.session_usage.values());
                 usage.cost_micro_usd = micro_usd(result.total_cost_usd);
                 usage
             }
-            _ => self.in_messages(),
-        }
+            (None, _) => self.in_messages(),
+        };
+        usage.dearest_turn_micro_usd = self.dearest_turn_micro_usd;
+        usage
     }
 
     fn in_messages(&self) -> Usage {
         let mut sum = Usage::default();
-        for (model, message) in self.messages.values() {
-            let mut usage = Usage {
-                input_tokens: message.input_tokens,
-                output_tokens: message.output_tokens,
-                cache_read_tokens: message.cache_read_input_tokens,
-                cache_write_tokens: message.cache_creation_input_tokens,
-                cost_micro_usd: 0,
-                // A message is printed before its last tokens are counted.
-                partial: true,
-            };
-            usage.cost_micro_usd = prices::cost_micro_usd(model, &usage).unwrap_or(0);
-            sum += usage;
+        for answered in self.messages.values() {
+            sum += answered.usage();
         }
         sum
     }
@@ -158,10 +209,20 @@ fn sum<'a>(models: impl Iterator<Item = &'a ModelUsage>) -> Usage {
             cache_read_tokens: model.cache_read_input_tokens,
             cache_write_tokens: model.cache_creation_input_tokens,
             cost_micro_usd: micro_usd(model.cost_usd),
-            partial: false,
+            ..Usage::default()
         };
     }
     sum
+}
+
+/// The length of all texts in `content`.
+fn text_bytes(content: &Value) -> u64 {
+    match content {
+        Value::String(text) => text.len() as u64,
+        Value::Array(values) => values.iter().map(text_bytes).sum(),
+        Value::Object(fields) => fields.values().map(text_bytes).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
 }
 
 #[expect(

@@ -139,7 +139,11 @@ impl Launcher for Memory {
                     shown.push(*key);
                     AttemptState::Ended(Box::new(self.outcome(running)))
                 } else {
-                    AttemptState::Running { signals: Vec::new(), spent: Usage::default() }
+                    AttemptState::Running {
+                        signals: Vec::new(),
+                        spent: Usage::default(),
+                        budget_micro_usd: None,
+                    }
                 };
                 Sighting { key: *key, state }
             })

@@ -4,7 +4,7 @@ use fastrand::Rng;
 
 use super::{
     invariants::Broken,
-    universe::{ATTEMPT_COST, Ending, Happening, Look, SaveEnd, Setting, Universe},
+    universe::{ATTEMPT_COST, Ending, Happening, Look, SaveEnd, Setting, TURN_COST, Universe},
 };
 use crate::{
     engine::{
@@ -111,7 +111,7 @@ fn ending(rng: &mut Rng, trouble: u8) -> Ending {
         .then(|| if rng.u8(..20) == 0 { *rng.choice(&rare).unwrap() } else { *rng.choice(&common).unwrap() });
     let resets_in_seconds = (class == Some(FailureClass::Limit)).then(|| rng.i64(-100..7200));
     let signal = (rng.u8(..20) == 0).then_some(GateSignal::Overage { resets_at: None });
-    Ending { class, cost: rng.u64(0..=ATTEMPT_COST), resets_in_seconds, signal }
+    Ending { class, cost: rng.u64(0..=ATTEMPT_COST + 2 * TURN_COST), resets_in_seconds, signal }
 }
 
 fn signal(rng: &mut Rng, universe: &Universe) -> GateSignal {

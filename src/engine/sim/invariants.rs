@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::universe::{ATTEMPT_COST, Universe};
+use super::universe::{TURN_COST, Universe};
 use crate::{
     engine::{
         apply::apply,
@@ -136,7 +136,7 @@ impl Universe {
     fn the_budget_is_kept(&self) -> Result<(), Broken> {
         let Some(budget) = self.policy.budget.per_run_micro_usd else { return Ok(()) };
         let spent = self.ledger().usage.cost_micro_usd;
-        hold(spent <= budget + ATTEMPT_COST, || format!("{spent} was spent of {budget}"))
+        hold(spent <= budget + TURN_COST, || format!("{spent} was spent of {budget}"))
     }
 
     fn the_outbox_is_bounded(&self) -> Result<(), Broken> {

@@ -45,6 +45,8 @@ pub(super) struct Setting {
 
 /// What one attempt may cost at most, in millionths of a dollar.
 pub(super) const ATTEMPT_COST: u64 = 1_000_000;
+/// What a turn costs: an attempt may pass what it may spend by it.
+pub(super) const TURN_COST: u64 = 70_000;
 
 impl Setting {
     pub(super) fn policy(&self) -> Policy {
@@ -58,7 +60,7 @@ impl Setting {
         }
         if self.budget {
             policy.budget = Budget {
-                per_attempt_micro_usd: Some(ATTEMPT_COST),
+                per_attempt_micro_usd: self.batches.is_multiple_of(2).then_some(ATTEMPT_COST),
                 per_run_micro_usd: Some(u64::from(self.batches) * ATTEMPT_COST / 2 + ATTEMPT_COST),
                 ..Budget::default()
             };
@@ -144,7 +146,7 @@ pub(super) struct Ending {
 
 #[derive(Clone, Debug)]
 pub(super) enum Living {
-    Runs { signals: Vec<GateSignal> },
+    Runs { signals: Vec<GateSignal>, budget: Option<u64> },
     Ended(Box<Outcome>),
     Lost,
 }
@@ -241,7 +243,13 @@ impl Universe {
             Happening::SaveEnds { how } => self.end_save(*how),
             Happening::Crash => self.crash(),
             Happening::AttemptEnds { key, ending } => {
-                let outcome = self.outcome(ending);
+                let bound = match self.attempts.get(key) {
+                    Some(Living::Runs { budget, .. }) => {
+                        budget.map_or(u64::MAX, |budget| budget + 2 * TURN_COST)
+                    }
+                    _ => 0,
+                };
+                let outcome = self.outcome(ending, bound);
                 if let Some(living @ Living::Runs { .. }) = self.attempts.get_mut(key) {
                     *living = Living::Ended(Box::new(outcome));
                 }
@@ -257,7 +265,7 @@ impl Universe {
                 }
             }
             Happening::AttemptTells { key, signal } => {
-                if let Some(Living::Runs { signals }) = self.attempts.get_mut(key) {
+                if let Some(Living::Runs { signals, .. }) = self.attempts.get_mut(key) {
                     signals.push(signal.clone());
                 }
             }
@@ -289,9 +297,11 @@ impl Universe {
             .iter_mut()
             .map(|(key, living)| {
                 let state = match living {
-                    Living::Runs { signals } => {
-                        AttemptState::Running { signals: std::mem::take(signals), spent: Usage::default() }
-                    }
+                    Living::Runs { signals, budget } => AttemptState::Running {
+                        signals: std::mem::take(signals),
+                        spent: Usage { dearest_turn_micro_usd: TURN_COST, ..Usage::default() },
+                        budget_micro_usd: *budget,
+                    },
                     Living::Ended(outcome) => AttemptState::Ended(outcome.clone()),
                     Living::Lost => AttemptState::Lost,
                 };
@@ -362,7 +372,10 @@ impl Universe {
                 if !self.attempts.contains_key(&start.key) {
                     self.may_launch(&start)?;
                     self.starts += 1;
-                    self.attempts.insert(start.key, Living::Runs { signals: Vec::new() });
+                    self.attempts.insert(
+                        start.key,
+                        Living::Runs { signals: Vec::new(), budget: start.budget_micro_usd },
+                    );
                 }
             }
             Action::End { key, mode } => {
@@ -434,7 +447,8 @@ impl Universe {
         }
     }
 
-    fn outcome(&self, ending: &Ending) -> Outcome {
+    /// How an attempt ends that can have cost no more than `bound`.
+    fn outcome(&self, ending: &Ending, bound: u64) -> Outcome {
         let failure = ending.class.map(|class| Failure {
             class,
             reason: class.word().to_owned(),
@@ -446,7 +460,11 @@ impl Universe {
         Outcome {
             accepted: failure.is_none(),
             failure,
-            usage: Usage { cost_micro_usd: ending.cost, ..Usage::default() },
+            usage: Usage {
+                cost_micro_usd: ending.cost.min(bound),
+                dearest_turn_micro_usd: TURN_COST,
+                ..Usage::default()
+            },
             session: Some(SessionId(uuid::Uuid::from_u128(3))),
             signal: ending.signal.clone(),
             warnings: Vec::new(),

@@ -2,6 +2,7 @@
 
 mod apply;
 mod bounds;
+mod budget;
 mod gate;
 mod limits;
 mod notices;

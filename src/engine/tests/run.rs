@@ -48,7 +48,13 @@ impl Run {
         self.ledger = Ledger { seq: saved.seq + 1, ..step.ledger.clone() };
         for action in &step.actions {
             match action {
-                Action::Launch(start) => self.world.attempts.push(running(start.key, Vec::new())),
+                Action::Launch(start) => {
+                    let mut sighting = running(start.key, Vec::new());
+                    if let AttemptState::Running { budget_micro_usd, .. } = &mut sighting.state {
+                        *budget_micro_usd = start.budget_micro_usd;
+                    }
+                    self.world.attempts.push(sighting);
+                }
                 Action::Release(key) => self.world.attempts.retain(|sighting| sighting.key != *key),
                 Action::ReportGate(report) => self.world.gate = self.world.gate.after(report),
                 Action::Deliver(notice) => {
@@ -89,7 +95,10 @@ impl Run {
 }
 
 pub(super) fn running(key: AttemptKey, signals: Vec<GateSignal>) -> Sighting {
-    Sighting { key, state: AttemptState::Running { signals, spent: Usage::default() } }
+    Sighting {
+        key,
+        state: AttemptState::Running { signals, spent: Usage::default(), budget_micro_usd: None },
+    }
 }
 
 pub(super) fn costing(micro: u64) -> Outcome {

@@ -39,7 +39,11 @@ fn longest(fails: fn(AttemptKey) -> bool) -> usize {
                 running.remove(&key);
                 attempts.push(Sighting { key, state });
             } else {
-                let state = AttemptState::Running { signals: Vec::new(), spent: Usage::default() };
+                let state = AttemptState::Running {
+                    signals: Vec::new(),
+                    spent: Usage::default(),
+                    budget_micro_usd: None,
+                };
                 attempts.push(Sighting { key, state });
             }
         }

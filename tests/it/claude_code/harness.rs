@@ -105,6 +105,7 @@ impl Bench {
             directory: directory.path(),
             session,
             previous: None,
+            budget_micro_usd: job.budget.per_attempt_micro_usd,
         };
         let invocation = backend::invocation(&call).unwrap();
         let input = backend::input(&call, prompt);

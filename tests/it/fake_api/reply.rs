@@ -54,6 +54,12 @@ impl Reply {
         Self::content(vec![json!({ "type": "tool_use", "name": name, "input": input })])
     }
 
+    /// A turn that calls a tool several times at once.
+    pub fn tools(name: &str, inputs: &[Value]) -> Self {
+        let call = |input| json!({ "type": "tool_use", "name": name, "input": input });
+        Self::content(inputs.iter().map(call).collect())
+    }
+
     /// A turn that writes a file with Claude Code's Write tool.
     pub fn write(path: &std::path::Path, content: &str) -> Self {
         Self::tool("Write", &json!({ "file_path": path, "content": content }))

@@ -107,8 +107,9 @@ async fn a_retry_need_not_do_again_what_an_earlier_attempt_did_and_is_told_what_
         failure.message
     );
     let key = first(1).next();
-    let previous = Previous { class: failure.class, reason: failure.reason, session: None, try_micro_usd: 0 };
-    launcher.launch(Start { key, attempt: 2, previous: Some(previous), canary: false }).await;
+    let previous = Previous { class: failure.class, reason: failure.reason, session: None };
+    let start = Start { key, attempt: 2, previous: Some(previous), canary: false, budget_micro_usd: None };
+    launcher.launch(start).await;
     assert_eq!(outcome(&launcher, key).await.failure, None);
     let prompt = fs::read_to_string(fixture.workspace().join("prompt2")).unwrap();
     assert!(

@@ -94,7 +94,7 @@ pub fn first(batch: u32) -> AttemptKey {
 
 /// What the engine says for a first try.
 pub fn start(key: AttemptKey) -> Start {
-    Start { key, attempt: 1, previous: None, canary: false }
+    Start { key, attempt: 1, previous: None, canary: false, budget_micro_usd: None }
 }
 
 /// Waits until the attempt has ended in one way or the other.

