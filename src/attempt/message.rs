@@ -122,14 +122,22 @@ fn bounded_failure(failure: Failure, now: Timestamp) -> Result<Failure, MessageE
 }
 
 fn bounded_usage(usage: Usage) -> Usage {
-    let Usage { input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_micro_usd, partial } =
-        usage;
+    let Usage {
+        input_tokens,
+        output_tokens,
+        cache_read_tokens,
+        cache_write_tokens,
+        cost_micro_usd,
+        dearest_turn_micro_usd,
+        partial,
+    } = usage;
     Usage {
         input_tokens: input_tokens.min(MAX_COUNT),
         output_tokens: output_tokens.min(MAX_COUNT),
         cache_read_tokens: cache_read_tokens.min(MAX_COUNT),
         cache_write_tokens: cache_write_tokens.min(MAX_COUNT),
         cost_micro_usd: cost_micro_usd.min(MAX_COUNT),
+        dearest_turn_micro_usd: dearest_turn_micro_usd.min(MAX_COUNT),
         partial,
     }
 }

@@ -55,8 +55,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// A request to make them is on its way.
-    launching: BTreeSet<AttemptKey>,
+    /// A request to make them is on its way; what they may spend, in millionths of a dollar.
+    launching: BTreeMap<AttemptKey, Option<u64>>,
     /// Made or found by this launcher, and not released.
     made: BTreeSet<AttemptKey>,
     /// Failed without a Pod.
@@ -126,7 +126,7 @@ impl Launcher for PodLauncher {
         let key = start.key;
         {
             let mut state = self.shared.state();
-            let there = state.launching.contains(&key)
+            let there = state.launching.contains_key(&key)
                 || state.made.contains(&key)
                 || state.failed.contains_key(&key);
             if there || state.stale || self.shared.find(key).is_some() {
@@ -138,7 +138,7 @@ impl Launcher for PodLauncher {
                 }
                 state.probing = true;
             }
-            state.launching.insert(key);
+            state.launching.insert(key, start.budget_micro_usd);
         }
         let shared = Arc::clone(&self.shared);
         tokio::spawn(async move { shared.create(&start).await });
@@ -206,7 +206,11 @@ impl Shared {
     }
 
     fn look(self: &Arc<Self>, now: Timestamp) -> Vec<Sighting> {
-        let running = || AttemptState::Running { signals: Vec::new(), spent: Usage::default() };
+        let running = |budget_micro_usd| AttemptState::Running {
+            signals: Vec::new(),
+            spent: Usage::default(),
+            budget_micro_usd,
+        };
         // Held to the end: what is launched or released meanwhile is seen before or after, never in between.
         let mut state = self.state();
         let mut shown: BTreeMap<AttemptKey, AttemptState> = BTreeMap::new();
@@ -224,13 +228,13 @@ impl Shared {
                 Sight::Live { held: why, until } => {
                     wake_at = wake_at.into_iter().chain(until).min();
                     held.extend(why.map(|why| (pod.key, why)));
-                    running()
+                    running(pod.budget_micro_usd)
                 }
             };
             shown.insert(pod.key, seen);
         }
-        for key in &state.launching {
-            shown.entry(*key).or_insert_with(running);
+        for (key, budget) in &state.launching {
+            shown.entry(*key).or_insert_with(|| running(*budget));
         }
         for key in &state.made {
             shown.entry(*key).or_insert(AttemptState::Lost);

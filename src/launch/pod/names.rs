@@ -18,6 +18,8 @@ pub const RUN: &str = "mozart.dev/run";
 pub const BATCH: &str = "mozart.dev/batch";
 /// Which start of the batch.
 pub const ORDINAL: &str = "mozart.dev/attempt";
+/// The annotation that says what the attempt may spend, in millionths of a dollar.
+pub const BUDGET: &str = "mozart.dev/budget-micro-usd";
 /// On a Pod whose result is recorded: nobody looks at it any more.
 pub const RELEASED: &str = "mozart.dev/released";
 /// On a released Pod that is kept for people.

@@ -26,6 +26,8 @@ pub struct SeenPod {
     pub run: RunId,
     /// The attempt that it says it is.
     pub key: AttemptKey,
+    /// What it may spend, in millionths of a dollar.
+    pub budget_micro_usd: Option<u64>,
     /// Its finalizers.
     pub finalizers: Vec<String>,
     /// What its status says.
@@ -61,6 +63,7 @@ impl SeenPod {
                 .map(|one| one.uid.clone()),
             run,
             key,
+            budget_micro_usd: pod.annotations().get(names::BUDGET).and_then(|budget| budget.parse().ok()),
             finalizers: pod.finalizers().to_vec(),
             facts: Facts::of(pod),
             version: pod.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0),
