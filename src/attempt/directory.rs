@@ -56,7 +56,7 @@ impl Directory {
     }
 
     /// What the batch's files were before its first attempt; shared by the batch's attempts.
-    pub(super) fn baseline(&self) -> PathBuf {
+    pub fn baseline(&self) -> PathBuf {
         self.path.parent().unwrap_or(&self.path).join("baseline.json")
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Every step leaves its file before the next begins, so that a crash between any two is continued by the next Mozart.
 
-mod baseline;
+pub mod baseline;
 pub mod checks;
 mod conclusion;
 mod directory;
@@ -157,7 +157,10 @@ impl Attempt {
     }
 
     /// What the batch's files were before its first attempt; taken now if this is the first.
-    pub(crate) fn baseline(&self, texts: &impl Texts) -> Result<Baseline, Failure> {
+    ///
+    /// # Errors
+    /// With the failure of the attempt: it cannot be written.
+    pub fn baseline(&self, texts: &impl Texts) -> Result<Baseline, Failure> {
         Baseline::load_or_take(self, texts).map_err(|error| not_written(&error))
     }
 }

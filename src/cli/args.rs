@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{
-    attempt, completions, credential, dashboard, doctor, history, init, keeper, list, logs, manifest, output,
-    reference, resume, retry, run, schema, status, stop, suspend,
+    attempt, completions, credential, dashboard, doctor, history, init, install, keeper, list, logs,
+    manifest, output, reference, resume, retry, run, schema, status, stop, suspend,
     terminal::{ColorChoice, Environment},
     validate,
 };
@@ -106,6 +106,9 @@ pub enum Command {
     /// Run one attempt from a plan file and print its outcome
     #[command(hide = true)]
     Attempt(attempt::Args),
+    /// Put this program at a path
+    #[command(hide = true)]
+    Install(install::Args),
     /// Be the parent of a run's processes
     #[command(hide = true)]
     Keeper(keeper::Args),

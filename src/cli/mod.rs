@@ -15,6 +15,7 @@ mod error;
 mod exit;
 mod history;
 mod init;
+mod install;
 mod keeper;
 mod list;
 mod loading;
@@ -105,6 +106,7 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
         #[cfg(feature = "cluster")]
         Command::Crd(args) => crd::execute(&args, printer),
         Command::Attempt(args) => attempt::execute(&args, printer),
+        Command::Install(args) => install::execute(&args),
         Command::Keeper(args) => keeper::execute(&args),
         Command::Reference(args) => reference::execute(&args, printer),
     }

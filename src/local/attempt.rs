@@ -124,12 +124,19 @@ impl AttemptPlan {
     }
 }
 
-/// Runs the attempt of `plan` to its end, or takes it up where an earlier process left it. SIGTERM, SIGINT and SIGHUP
-/// end it so that its session can go on. `program` is this program, which is started again as the keeper.
+/// Runs the attempt `start` of `run` to its end, or takes it up where an earlier process left it; `folder` is that of the
+/// run's attempts. SIGTERM, SIGINT and SIGHUP end it so that its session can go on. `program` is this program, which is
+/// started again as the keeper.
 ///
 /// # Errors
 /// There is no outcome, with why.
-pub async fn run(plan: &AttemptPlan, job: Job, program: PathBuf) -> Result<Outcome, AttemptError> {
+pub async fn run(
+    run: &RunId,
+    start: &Start,
+    folder: &Path,
+    job: Job,
+    program: PathBuf,
+) -> Result<Outcome, AttemptError> {
     let heard = |kind| signal(kind).map_err(AttemptError::Signals);
     let mut terminate = heard(SignalKind::terminate())?;
     let mut interrupt = heard(SignalKind::interrupt())?;
@@ -138,13 +145,12 @@ pub async fn run(plan: &AttemptPlan, job: Job, program: PathBuf) -> Result<Outco
     let workspace = job.workspace.path.clone();
     std::fs::create_dir_all(&workspace)
         .map_err(|source| AttemptError::Workspace { path: workspace, source })?;
-    let directory = plan.directory.clone();
+    let directory = folder.to_owned();
     let answers = Answers::of_run(directory.clone());
-    let place =
-        Place { job: Arc::new(job), run: plan.run.clone(), directory, keeper: program, sessions: None };
-    let key = plan.start.key;
+    let place = Place { job: Arc::new(job), run: run.clone(), directory, keeper: program, sessions: None };
+    let key = start.key;
     let launcher = LocalLauncher::open_one(place, key, answers, JobTexts).await?;
-    launcher.launch(plan.start.clone()).await;
+    launcher.launch(start.clone()).await;
     loop {
         let seen = launcher.look().await.into_iter().find(|seen| seen.key == key);
         match seen.map(|seen| seen.state) {

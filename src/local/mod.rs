@@ -11,6 +11,7 @@ pub mod observe;
 pub mod on_top;
 pub mod pinned;
 pub mod plan;
+pub mod pod;
 pub mod run;
 pub mod stop;
 pub mod verb;

@@ -14,6 +14,8 @@ mod desktop;
 mod documents;
 mod examples;
 mod fake_api;
+#[cfg(target_os = "linux")]
+mod inside_pod;
 mod jobfiles;
 mod jobs;
 #[cfg(target_os = "linux")]

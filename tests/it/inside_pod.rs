@@ -1,0 +1,213 @@
+//! `mozart attempt --pod`, run here as the kubelet runs it there: what it leaves as its message and what it says.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _},
+    path::PathBuf,
+    process::{Child, Output, Stdio},
+};
+
+use jiff::Timestamp;
+use mozart::{
+    attempt::{message, remote::RemoteCall},
+    job::{
+        identity::{AttemptKey, BatchNum, RunId},
+        items::hash_of,
+        load::{Overrides, load},
+        outcome::{FailureClass, Outcome},
+        plan::{Plan, Settled},
+        start::{Previous, Start},
+    },
+    sources::LocalSources,
+};
+use nix::{sys::signal, unistd::Pid};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::Sandbox;
+
+struct Place {
+    sandbox: Sandbox,
+    plan: String,
+    /// Its own: attempts of one name end each other's processes.
+    job: Uuid,
+}
+
+impl Place {
+    /// A place for attempts at a job of the backend `command`.
+    fn new(command: &[&str], more: &Value) -> Self {
+        let sandbox = Sandbox::new();
+        fs::create_dir(sandbox.path().join("workspace")).unwrap();
+        let mut spec = json!({
+            "backend": {"type": "command", "command": command, "timeoutSeconds": 30},
+            "batch": {"size": 1, "totalItems": 3},
+            "prompt": {"template": "batch {{ batch_num }}"},
+        });
+        spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let manifest = json!({"apiVersion": "mozart.dev/v1alpha1", "kind": "MozartJob", "metadata": {"name": "inside"},
+            "spec": spec});
+        let file = sandbox.write("job.yaml", &manifest.to_string());
+        let job = load(&file, &Overrides::default(), &LocalSources::new(sandbox.path())).unwrap().job;
+        let plan = Plan::new(&manifest, &job, &Settled::default()).text();
+        Self { sandbox, plan, job: Uuid::new_v4() }
+    }
+
+    fn call(&self, ordinal: u32) -> RemoteCall {
+        let text = |name: &str| self.sandbox.path().join(name);
+        // As two ConfigMaps would hold it.
+        let (head, tail) = self.plan.split_at(self.plan.len() / 2);
+        self.sandbox.write("plan-0", head);
+        self.sandbox.write("plan-1", tail);
+        let key = AttemptKey { batch: BatchNum(2), ordinal };
+        let previous = (ordinal > 1).then(|| Previous {
+            class: FailureClass::Validation,
+            reason: "ValidationFailed".to_owned(),
+            session: None,
+            try_micro_usd: 0,
+        });
+        RemoteCall {
+            run: RunId { job: self.job, run: 3 },
+            start: Start { key, attempt: ordinal, previous, canary: false },
+            plan_hash: hash_of(&self.plan),
+            plan: vec![text("plan-0"), text("plan-1")],
+            workspace: text("workspace"),
+            folder: text("state").join(key.to_string()),
+            message: text("message"),
+            secrets: vec!["MY_SECRET".to_owned()],
+        }
+    }
+
+    fn start(&self, call: &RemoteCall) -> Child {
+        fs::write(&call.message, "").unwrap();
+        let text = serde_json::to_string(call).unwrap();
+        self.sandbox
+            .mozart(["attempt", "--pod", &text])
+            .env("HOME", self.sandbox.path().join("state/home"))
+            .env("MY_SECRET", "sk-canary-123")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    fn run(&self, call: &RemoteCall) -> (Outcome, Output) {
+        let output = self.start(call).wait_with_output().unwrap();
+        (outcome(&call.message), output)
+    }
+
+    fn workspace(&self, name: &str) -> PathBuf {
+        self.sandbox.path().join("workspace").join(name)
+    }
+}
+
+fn outcome(message: &PathBuf) -> Outcome {
+    let text = fs::read_to_string(message).unwrap();
+    message::read(&text, (Timestamp::MIN, Timestamp::MAX)).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn reason(outcome: &Outcome) -> (FailureClass, &str) {
+    let failure = outcome.failure.as_ref().unwrap();
+    (failure.class, &failure.reason)
+}
+
+#[test]
+fn an_attempt_runs_from_its_plan_and_leaves_its_outcome_and_its_lines() {
+    let place = Place::new(
+        &["bash", "-c", "echo $(cat) > out.txt; echo said; echo odd >&2"],
+        &json!({"validations": [{"type": "content_contains", "path": "{workspace}/out.txt", "pattern": "batch 2"},
+            {"type": "command_succeeds", "command": "test -f {workspace}/out.txt"}]}),
+    );
+    let (outcome, output) = place.run(&place.call(1));
+    assert!(outcome.succeeded(), "{outcome:?}");
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stdout).unwrap();
+    let words: Vec<(&str, &str)> =
+        said.lines().map(|line| (&line[..1], line.rsplit(' ').next().unwrap())).collect();
+    assert!(words.contains(&("o", "said")) && words.contains(&("e", "odd")), "{said}");
+}
+
+#[test]
+fn a_secret_is_shown_nowhere_though_the_program_prints_it() {
+    let place = Place::new(&["bash", "-c", "env; echo $MY_SECRET >&2; exit 3"], &json!({}));
+    let call = place.call(1);
+    let (outcome, output) = place.run(&call);
+    assert!(!outcome.succeeded());
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("MY_SECRET=***"), "{said}");
+    for text in [&output.stdout, &output.stderr, &fs::read(&call.message).unwrap()] {
+        assert!(!String::from_utf8_lossy(text).contains("sk-canary-123"));
+    }
+}
+
+#[test]
+fn sigterm_ends_the_tree_and_the_attempt_says_that_it_was_interrupted() {
+    let place = Place::new(&["bash", "-c", "setsid sleep 600 & echo ready; wait"], &json!({}));
+    let call = place.call(1);
+    let mut child = place.start(&call);
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    lines.read_line(&mut line).unwrap();
+    assert!(line.ends_with("ready\n"), "{line}");
+    signal::kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal::Signal::SIGTERM).unwrap();
+    lines.read_to_string(&mut line).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(reason(&outcome(&call.message)), (FailureClass::Disruption, "Interrupted"));
+    assert_eq!(place.sandbox.processes(), []);
+}
+
+#[test]
+fn an_attempt_whose_own_process_is_killed_is_told_of_by_the_first_one() {
+    let place = Place::new(&["bash", "-c", "echo ready; sleep 600"], &json!({}));
+    let call = place.call(1);
+    let mut child = place.start(&call);
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    lines.read_line(&mut String::new()).unwrap();
+    let below =
+        place.sandbox.processes().into_iter().find(|(_, line)| line.contains("--below-the-first")).unwrap();
+    signal::kill(Pid::from_raw(i32::try_from(below.0).unwrap()), signal::Signal::SIGKILL).unwrap();
+    child.wait().unwrap();
+    assert_eq!(reason(&outcome(&call.message)), (FailureClass::Transient, "Killed"));
+    // Where the first process is that of a container, all others go with it.
+    while let Some((pid, _)) = place.sandbox.processes().pop() {
+        let _ = signal::kill(Pid::from_raw(i32::try_from(pid).unwrap()), signal::Signal::SIGKILL);
+    }
+}
+
+#[test]
+fn another_plan_than_the_runs_is_not_run() {
+    let place = Place::new(&["bash", "-c", "touch ran"], &json!({}));
+    let call = place.call(1);
+    let plan = fs::read_to_string(&call.plan[1]).unwrap();
+    fs::write(&call.plan[1], plan.replace("touch ran", "touch run")).unwrap();
+    let (outcome, _) = place.run(&call);
+    assert_eq!(reason(&outcome), (FailureClass::JobFatal, "PlanTampered"));
+    assert!(!place.workspace("ran").exists() && !place.workspace("run").exists());
+}
+
+#[test]
+fn the_baseline_of_a_batch_goes_from_pod_to_pod_and_nothing_stays_in_the_workspace() {
+    let script = "grep -q again done.txt 2>/dev/null || echo again > done.txt; test -e second || { touch second; exit 1; }";
+    let place = Place::new(
+        &["bash", "-c", script],
+        &json!({"validations": [{"type": "file_modified", "path": "{workspace}/done.txt"}]}),
+    );
+    fs::write(place.workspace("done.txt"), "before").unwrap();
+    let kept = format!(".mozart/{}-r3/b2.json", &place.job.to_string()[..8]);
+    let (first, _) = place.run(&place.call(1));
+    assert!(!first.succeeded());
+    assert!(place.workspace(&kept).exists());
+    fs::remove_dir_all(place.sandbox.path().join("state")).unwrap();
+    // By a baseline of its own the second would have changed nothing.
+    let (second, _) = place.run(&place.call(2));
+    assert!(second.succeeded(), "{second:?}");
+    assert!(!place.workspace(".mozart").exists());
+}
+
+#[test]
+fn a_program_is_installed_whole() {
+    let sandbox = Sandbox::new();
+    let path = sandbox.path().join("mozart");
+    let output = sandbox.mozart(["install", path.to_str().unwrap()]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(fs::read(&path).unwrap(), fs::read(env!("CARGO_BIN_EXE_mozart")).unwrap());
+}
