@@ -63,11 +63,10 @@ impl Place {
             class: FailureClass::Validation,
             reason: "ValidationFailed".to_owned(),
             session: None,
-            try_micro_usd: 0,
         });
         RemoteCall {
             run: RunId { job: self.job, run: 3 },
-            start: Start { key, attempt: ordinal, previous, canary: false },
+            start: Start { key, attempt: ordinal, previous, canary: false, budget_micro_usd: None },
             plan_hash: hash_of(&self.plan),
             plan: vec![text("plan-0"), text("plan-1")],
             workspace: text("workspace"),
