@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{batch::KeyReference, workspace::Resources};
 
 /// The Pod of a batch.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Pod {
     /// The image that batches run in.

@@ -103,6 +103,9 @@ pub enum Command {
     /// Print the definitions of Mozart's resources, for Kubernetes
     #[cfg(feature = "cluster")]
     Crd(super::crd::Args),
+    /// Run the jobs of a Kubernetes cluster
+    #[cfg(feature = "cluster")]
+    Operator(Box<super::operator::Args>),
     /// Run one attempt from a plan file and print its outcome
     #[command(hide = true)]
     Attempt(attempt::Args),

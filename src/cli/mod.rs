@@ -22,6 +22,8 @@ mod loading;
 mod log;
 mod logs;
 mod manifest;
+#[cfg(feature = "cluster")]
+mod operator;
 mod output;
 mod pen;
 mod printer;
@@ -105,6 +107,8 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Completions(args) => completions::execute(&args, printer),
         #[cfg(feature = "cluster")]
         Command::Crd(args) => crd::execute(&args, printer),
+        #[cfg(feature = "cluster")]
+        Command::Operator(args) => operator::execute(*args),
         Command::Attempt(args) => attempt::execute(&args, printer),
         Command::Install(args) => install::execute(&args),
         Command::Keeper(args) => keeper::execute(&args),

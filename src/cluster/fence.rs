@@ -22,6 +22,9 @@ pub const OPEN_FOR: Duration = Duration::from_secs(10);
 /// The longest a write may take. With [`OPEN_FOR`] it stays below the time after which another may lead.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(4);
 
+/// The longest until something that is read begins to arrive: lists may be long.
+pub const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// A moment by both clocks that can be trusted for something: neither alone survives sleep and a changed date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -66,9 +69,9 @@ impl Clocks for MachineClocks {
 #[error("not sent: this process may no longer be the leader")]
 pub struct Fenced;
 
-/// A write that took too long. Whether it was done is not known.
+/// A request that took too long. Whether a write was done is not known.
 #[derive(Debug, thiserror::Error)]
-#[error("the API server did not answer within {} s", WRITE_TIMEOUT.as_secs())]
+#[error("the API server did not answer in time")]
 pub struct NoAnswer;
 
 /// Opens and shuts the way to the API server for everything that writes. Clones are one fence.
@@ -76,8 +79,16 @@ pub struct NoAnswer;
 pub struct Fence<C> {
     clocks: C,
     open_for: Duration,
-    renewed: Arc<Mutex<Option<Moment>>>,
+    state: Arc<Mutex<State>>,
+    /// Nothing is let through in another term.
+    only: Option<u64>,
     in_flight: watch::Sender<usize>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    renewed: Option<Moment>,
+    term: u64,
 }
 
 impl<C: Clocks> Fence<C> {
@@ -87,22 +98,39 @@ impl<C: Clocks> Fence<C> {
     }
 
     pub(super) fn open_for(clocks: C, open_for: Duration) -> Self {
-        Self { clocks, open_for, renewed: Arc::default(), in_flight: watch::Sender::new(0) }
+        Self { clocks, open_for, state: Arc::default(), only: None, in_flight: watch::Sender::new(0) }
     }
 
-    /// Opens it: a renewal that began then has succeeded.
+    /// The same fence for who acts in that term alone: what was begun in one term is not written in another, when
+    /// somebody else may have led in between.
+    pub fn in_term(&self, term: u64) -> Self {
+        Self { only: Some(term), ..self.clone() }
+    }
+
+    /// Opens it: a renewal that began then has succeeded. A fence that was shut, by whatever, opens for another term.
     pub fn open(&self, began: Moment) {
-        *self.renewed() = Some(began);
+        let mut state = self.state();
+        state.term += u64::from(self.left(&state).is_none());
+        state.renewed = Some(began);
     }
 
     /// Shuts it.
     pub fn shut(&self) {
-        *self.renewed() = None;
+        self.state().renewed = None;
+    }
+
+    /// How often it was opened anew.
+    pub fn term(&self) -> u64 {
+        self.state().term
     }
 
     /// How long it stays open; `None` when it is shut.
     pub fn remaining(&self) -> Option<Duration> {
-        let age = (*self.renewed())?.until(self.clocks.now());
+        self.left(&self.state())
+    }
+
+    fn left(&self, state: &State) -> Option<Duration> {
+        let age = state.renewed?.until(self.clocks.now());
         self.open_for.checked_sub(age).filter(|left| !left.is_zero())
     }
 
@@ -117,12 +145,16 @@ impl<C: Clocks> Fence<C> {
         let _ = self.in_flight.subscribe().wait_for(|count| *count == 0).await;
     }
 
-    fn renewed(&self) -> std::sync::MutexGuard<'_, Option<Moment>> {
-        self.renewed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pass(&self) -> Option<Pass> {
-        self.is_open().then(|| {
+        let open = {
+            let state = self.state();
+            self.left(&state).is_some() && self.only.is_none_or(|term| term == state.term)
+        };
+        open.then(|| {
             self.in_flight.send_modify(|count| *count += 1);
             Pass(self.in_flight.clone())
         })
@@ -170,8 +202,10 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         if request.method().is_safe() {
-            let answer = self.inner.call(request);
-            return Box::pin(async { answer.await.map_err(Into::into) });
+            let answer = tokio::time::timeout(READ_TIMEOUT, self.inner.call(request));
+            return Box::pin(async {
+                answer.await.map_err(|_| BoxError::from(NoAnswer))?.map_err(Into::into)
+            });
         }
         let Some(pass) = self.fence.pass() else { return Box::pin(async { Err(Fenced.into()) }) };
         let answer = tokio::time::timeout(WRITE_TIMEOUT, self.inner.call(request));

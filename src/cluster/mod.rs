@@ -2,7 +2,10 @@
 
 pub mod crd;
 pub mod fence;
+mod gates;
 pub mod lease;
+pub mod object;
+pub mod operator;
 pub mod status;
 pub mod store;
 #[cfg(test)]

@@ -15,6 +15,8 @@ use crate::{
     },
 };
 
+/// Why a job is valid.
+const VALID: &str = "Validated";
 /// The longest text that a person is shown, in characters.
 const MAX_TEXT: usize = 1024;
 
@@ -25,6 +27,17 @@ pub struct Shown {
     pub summary: Summary,
     /// Why nothing more is happening.
     pub waiting: Option<Waiting>,
+    /// What keeps attempts from running that were started, for people.
+    pub held: Option<String>,
+}
+
+impl Shown {
+    /// Why nothing more is happening, for people.
+    fn sentence(&self) -> Option<String> {
+        let for_the_gate = self.waiting.as_ref().filter(|waiting| waiting.is_for_the_gate());
+        let held = self.held.as_ref().filter(|_| for_the_gate.is_none());
+        held.cloned().or_else(|| self.waiting.as_ref().map(ToString::to_string)).map(|text| short(&text))
+    }
 }
 
 /// Whose status it is.
@@ -64,7 +77,7 @@ pub fn status(
         observed_generation: Some(generation),
         phase: Some(phase(ledger, shown.waiting.as_ref())),
         progress: Some(format!("{}/{}", ledger.succeeded.len(), ledger.selected.len())),
-        waiting: shown.waiting.as_ref().map(|waiting| short(&waiting.to_string())),
+        waiting: shown.sentence(),
         active_run: (!over).then_some(ledger.run.run),
         last_run: last_run.or_else(|| before.last_run.clone()),
         rerun_id: author.rerun_id.clone(),
@@ -89,7 +102,7 @@ pub fn status(
             cache_write_tokens: summary.usage.cache_write_tokens,
             cost_usd: Some(summary.usage.cost_usd()),
         }),
-        checkpoint: Some(checkpoint(ledger, author)?),
+        checkpoint: Some(checkpoint(ledger, author, now)?),
     })
 }
 
@@ -107,9 +120,10 @@ pub(super) fn kept(ledger: &Ledger) -> Ledger {
     ledger
 }
 
-fn checkpoint(ledger: &Ledger, author: &Author) -> serde_json::Result<Value> {
+fn checkpoint(ledger: &Ledger, author: &Author, now: Timestamp) -> serde_json::Result<Value> {
     let mut checkpoint = serde_json::to_value(kept(ledger))?;
     checkpoint["writer"] = author.writer.clone().into();
+    checkpoint["renewed"] = second(now).into();
     Ok(checkpoint)
 }
 
@@ -153,7 +167,7 @@ fn conditions(
     let limited = if ledger.limited { "GateClosed" } else { "GateOpen" };
     let needs = if attention.is_some() { "CredentialHeld" } else { "NothingToDo" };
     let rows = [
-        ("Valid", true, "Validated", String::new()),
+        ("Valid", true, VALID, String::new()),
         ("Progressing", ledger.phase == RunPhase::Running, word, message.clone()),
         ("RateLimited", ledger.limited, limited, limit),
         ("Suspended", suspended, word, if suspended { message.clone() } else { String::new() }),
@@ -161,19 +175,95 @@ fn conditions(
         ("Failed", failed, word, if failed { message } else { String::new() }),
         ("NeedsAttention", attention.is_some(), needs, attention.unwrap_or_default()),
     ];
-    let condition = |(kind, holds, reason, message): (&str, bool, &str, String)| {
-        let status = if holds { Truth::True } else { Truth::False };
-        let since = before.iter().find(|one| one.kind == kind && one.status == status);
-        Condition {
-            kind: kind.to_owned(),
-            status,
-            observed_generation: generation,
-            last_transition_time: since.map_or_else(|| second(now), |one| one.last_transition_time.clone()),
-            reason: reason.to_owned(),
-            message: short(&message),
+    rows.into_iter().map(|row| condition(row, generation, before, now)).collect()
+}
+
+/// A kind of condition, whether it holds, a closed word and a sentence.
+type Row<'a> = (&'a str, bool, &'a str, String);
+
+fn condition(
+    (kind, holds, reason, message): Row<'_>,
+    generation: i64,
+    before: &[Condition],
+    now: Timestamp,
+) -> Condition {
+    let status = if holds { Truth::True } else { Truth::False };
+    let since = before.iter().find(|one| one.kind == kind && one.status == status);
+    Condition {
+        kind: kind.to_owned(),
+        status,
+        observed_generation: generation,
+        last_transition_time: since.map_or_else(|| second(now), |one| one.last_transition_time.clone()),
+        reason: reason.to_owned(),
+        message: short(&message),
+    }
+}
+
+/// How a job stands that is not driven: no run is active, or the active one cannot go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standstill {
+    /// Why the job cannot be run as it is: a closed word and a sentence.
+    pub unfit: Option<(&'static str, String)>,
+    /// What a job that can be run waits for before it begins: a closed word and a sentence.
+    pub held: Option<(&'static str, String)>,
+    /// Whether it does not begin because it is suspended.
+    pub suspended: bool,
+}
+
+/// The status of a job that stands still. What is known of its runs stays as it is.
+pub fn standstill(
+    still: &Standstill,
+    generation: i64,
+    before: &MozartJobStatus,
+    now: Timestamp,
+) -> MozartJobStatus {
+    let Standstill { unfit, held, suspended } = still;
+    let run = before.phase.filter(|_| before.active_run.is_some() || before.last_run.is_some());
+    let resting = if *suspended { Phase::Suspended } else { Phase::Pending };
+    let waits = held.is_some() || *suspended;
+    let phase = run.filter(|_| before.active_run.is_some() || !waits).unwrap_or(resting);
+    let valid = unfit.clone().unwrap_or((VALID, String::new()));
+    let (word, sentence) = held.clone().unwrap_or_default();
+    let mut rows = vec![
+        ("Valid", unfit.is_none(), valid.0, valid.1.clone()),
+        (
+            "Suspended",
+            phase == Phase::Suspended,
+            if *suspended { "Requested" } else { "NotSuspended" },
+            String::new(),
+        ),
+    ];
+    if held.is_some() {
+        rows.push(("Progressing", false, word, sentence.clone()));
+    }
+    let asked_anew = ["Progressing", "RateLimited", "Complete", "Failed", "NeedsAttention"];
+    let missing = asked_anew.into_iter().filter(|kind| {
+        before.conditions.iter().all(|one| one.kind != *kind) && rows.iter().all(|row| row.0 != *kind)
+    });
+    rows.extend(missing.map(|kind| (kind, false, "NotStarted", String::new())).collect::<Vec<_>>());
+    let mut conditions = before.conditions.clone();
+    for one in &mut conditions {
+        one.observed_generation = generation;
+    }
+    for row in rows {
+        let new = condition(row, generation, &before.conditions, now);
+        match conditions.iter_mut().find(|one| one.kind == new.kind) {
+            Some(one) => *one = new,
+            None => conditions.push(new),
         }
+    }
+    let waiting = match (unfit, held) {
+        (Some((_, message)), _) | (None, Some((_, message))) => Some(short(message)),
+        (None, None) if before.active_run.is_some() => before.waiting.clone(),
+        (None, None) => None,
     };
-    rows.into_iter().map(condition).collect()
+    MozartJobStatus {
+        observed_generation: Some(generation),
+        phase: Some(phase),
+        waiting,
+        conditions,
+        ..before.clone()
+    }
 }
 
 /// Kubernetes reads times to the second.

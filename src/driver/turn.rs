@@ -78,12 +78,13 @@ impl RunState {
         self.record(EventKind::Replanned { plan_hash, of_total }, now)
     }
 
-    /// Ends a run of which nothing runs, as `Stopped`. Does nothing to one that is over.
+    /// Ends a run at once, for `reason`, a closed word: what still runs is then ended as what no run knows. Does nothing
+    /// to one that is over.
     ///
     /// # Errors
     /// Never for a ledger that [`crate::engine`] made.
-    pub fn stop(&mut self, message: &str, now: Timestamp) -> Result<(), IllegalEvent> {
-        let (reason, message) = ("Stopped".to_owned(), message.to_owned());
+    pub fn stop(&mut self, reason: &str, message: &str, now: Timestamp) -> Result<(), IllegalEvent> {
+        let (reason, message) = (reason.to_owned(), message.to_owned());
         if self.ledger.phase == RunPhase::Pending {
             self.record(EventKind::RunStarted, now)?;
         }

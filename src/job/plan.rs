@@ -232,6 +232,10 @@ impl Sources for Nothing {
         Err(SourceError::NotHere("files"))
     }
 
+    fn config_map(&self, _: &str, _: &str) -> Result<String, SourceError> {
+        Err(SourceError::NotHere("ConfigMaps"))
+    }
+
     fn command(&self, _: &str) -> Result<String, SourceError> {
         Err(SourceError::NotHere("commands"))
     }

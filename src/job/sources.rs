@@ -38,6 +38,12 @@ pub trait Sources {
     /// # Errors
     /// It fails, takes too long, prints too much or no UTF-8, or this mode runs no commands.
     fn command(&self, command: &str) -> Result<String, SourceError>;
+
+    /// The text under a key of a `ConfigMap` of the job's namespace.
+    ///
+    /// # Errors
+    /// It is not there, or this mode reads no `ConfigMap`.
+    fn config_map(&self, name: &str, key: &str) -> Result<String, SourceError>;
 }
 
 /// The most bytes of one source.
@@ -86,6 +92,9 @@ pub enum SourceError {
         /// How long it had.
         after: Duration,
     },
+    /// What is named is not there.
+    #[error("there is no {0}")]
+    Missing(String),
     /// This mode has no such source.
     #[error("this mode reads no {0}")]
     NotHere(&'static str),

@@ -3,7 +3,6 @@
 pub mod answers;
 pub mod attempt;
 pub mod awake;
-pub mod clock;
 pub mod control;
 pub mod credential;
 pub mod lock;

@@ -15,7 +15,6 @@ use uuid::Uuid;
 use super::{
     answers::RunAnswers,
     awake::Awake,
-    clock::{ClockError, MachineClock},
     control::{self, ControlError, Watch},
     credential::{Meets, gate_of, remember, sessions_of},
     lock::{Holder, Lock, LockError},
@@ -29,6 +28,7 @@ use crate::{
     attempt::texts::JobTexts,
     backend,
     driver::{
+        clock::{ClockError, MachineClock},
         ports::{Clock as _, StoreError},
         run::run as drive,
         turn::{Ports, RunError, RunState, View},

@@ -21,7 +21,7 @@ pub async fn close(store: &store::Local, last: Ledger, now: Timestamp) -> Result
     launch::end_processes_of(&last.run).await;
     let mut state = RunState::new(last);
     state
-        .stop("It was stopped while nothing of it ran.", now)
+        .stop("Stopped", "It was stopped while nothing of it ran.", now)
         .map_err(|error| RunError::Step(error.into()))?;
     let (ledger, journal) = state.snapshot();
     store.save(&ledger, &journal).await?;

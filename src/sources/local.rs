@@ -57,6 +57,10 @@ impl Sources for LocalSources {
         }
     }
 
+    fn config_map(&self, _: &str, _: &str) -> Result<String, SourceError> {
+        Err(SourceError::NotHere("ConfigMaps"))
+    }
+
     fn command(&self, command: &str) -> Result<String, SourceError> {
         let child = Command::new("bash")
             .args(["-o", "pipefail", "-c", command])

@@ -39,12 +39,12 @@ impl Process {
 async fn one_leads_until_it_gives_the_lease_back_and_then_the_other_does() {
     let namespace = Namespace::new().await;
     let mut one = Process::start(&namespace, namespace.client.clone(), "one");
-    one.becomes(&Standing::Leading).await;
+    one.becomes(&Standing::Leading { term: 1 }).await;
     let mut other = Process::start(&namespace, namespace.client.clone(), "other");
     other.becomes(&Standing::Following { holder: Some("one".to_owned()) }).await;
     assert!(one.fence.is_open() && !other.fence.is_open());
     one.stop.send(()).expect("it runs");
-    other.becomes(&Standing::Leading).await;
+    other.becomes(&Standing::Leading { term: 1 }).await;
     assert!(!one.fence.is_open() && other.fence.is_open());
     other.stop.send(()).expect("it runs");
     namespace.delete().await;

@@ -31,8 +31,12 @@ const REQUEST: Duration = Duration::from_secs(3);
 /// Who leads, as far as is known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// This process.
-    Leading,
+    /// This process, since it became the leader for the so many-th time. Whoever acts for it stops acting when the number
+    /// changes: another may have led in between.
+    Leading {
+        /// From 1.
+        term: u64,
+    },
     /// Another, or nobody.
     Following {
         /// Who held the lease when it was last seen.
@@ -107,7 +111,7 @@ impl<C: Clocks> Election<C> {
             }
         }
         let now = if self.fence.is_open() {
-            Standing::Leading
+            Standing::Leading { term: self.fence.term() }
         } else {
             Standing::Following { holder: self.seen.as_ref().and_then(|(lease, _)| holder(lease)) }
         };

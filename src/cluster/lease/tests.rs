@@ -107,7 +107,7 @@ impl Process {
     }
 
     fn leads(&self) -> bool {
-        *self.standing.borrow() == Standing::Leading
+        matches!(*self.standing.borrow(), Standing::Leading { .. })
     }
 
     fn pause(&self, time: Duration) {
@@ -124,7 +124,7 @@ impl Drop for Process {
 async fn write_while_leading(client: Client, standing: watch::Receiver<Standing>, name: String) {
     let api: Api<ConfigMap> = Api::namespaced(client, "mozart");
     for number in 0.. {
-        if *standing.borrow() == Standing::Leading {
+        if matches!(*standing.borrow(), Standing::Leading { .. }) {
             let metadata = ObjectMeta { name: Some(format!("{name}-{number}")), ..ObjectMeta::default() };
             let object = ConfigMap { metadata, ..ConfigMap::default() };
             // What comes of it is seen at the server.
@@ -193,6 +193,17 @@ async fn a_leader_that_was_paused_and_wakes_does_no_harm() {
     sleep(4 * DURATION).await;
     assert!(other.leads() && !one.leads());
     assert_eq!(stray_write(&server), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_slept_past_its_lease_leads_another_term_even_if_nobody_else_did() {
+    let server = ApiServer::default();
+    let one = Process::start(&server, "one", 1);
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(*one.standing.borrow(), Standing::Leading { term: 1 });
+    one.pause(3 * DURATION);
+    sleep(4 * DURATION).await;
+    assert_eq!(*one.standing.borrow(), Standing::Leading { term: 2 });
 }
 
 #[tokio::test(start_paused = true)]

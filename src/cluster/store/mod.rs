@@ -109,11 +109,59 @@ impl<C: Clock> StatusStore<C> {
         self.shown.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// Writes the status against the version that is known.
+    /// Writes what `change` makes of the status of a job of that generation, unless it is the same; the checkpoint stays
+    /// as it is stored. Returns whether anything was written.
+    ///
+    /// # Errors
+    /// As [`Store::save`].
+    pub async fn note(
+        &self,
+        change: impl Fn(&MozartJobStatus, i64) -> MozartJobStatus + Send + Sync,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state.lock().await;
+        for _ in 0..MAX_CONFLICTS {
+            let checkpoint = state.status.checkpoint.clone();
+            let status = MozartJobStatus { checkpoint, ..change(&state.status, state.generation) };
+            if status == state.status {
+                return Ok(false);
+            }
+            match self.put(&mut state, &status).await {
+                Ok(()) => return Ok(true),
+                Err(Refused::Store(error)) => return Err(error),
+                Err(Refused::Conflict) => *state = self.read().await?.1,
+            }
+        }
+        Err(self.changed_again())
+    }
+
+    /// What people see of the run beside its checkpoint, brought up to date if it differs.
+    ///
+    /// # Errors
+    /// As [`Store::save`].
+    pub async fn refresh(&self) -> Result<bool, StoreError> {
+        let now = self.clock.now();
+        self.note(|before, generation| {
+            let ledger = before.checkpoint.clone().and_then(|value| serde_json::from_value(value).ok());
+            let shown = ledger.and_then(|ledger: Ledger| {
+                let written = status(&ledger, &self.shown(), &self.author, generation, before, now).ok()?;
+                // Passes by itself, and is written with the next save.
+                Some(MozartJobStatus { duration: before.duration.clone(), ..written })
+            });
+            shown.unwrap_or_else(|| before.clone())
+        })
+        .await
+    }
+
+    /// Writes the ledger against the version that is known.
     async fn write(&self, state: &mut State, ledger: &Ledger, now: Timestamp) -> Result<(), Refused> {
         let status = status(ledger, &self.shown(), &self.author, state.generation, &state.status, now)
             .map_err(|error| Refused::Store(failed("the ledger cannot be written as JSON", error)))?;
-        let value = serde_json::to_value(&status)
+        self.put(state, &status).await
+    }
+
+    /// Writes the status against the version that is known.
+    async fn put(&self, state: &mut State, status: &MozartJobStatus) -> Result<(), Refused> {
+        let value = serde_json::to_value(status)
             .map_err(|error| Refused::Store(failed("the status cannot be written as JSON", error)))?;
         let bytes = state.spec_bytes + size(&value);
         self.job.take(bytes).await;
@@ -146,6 +194,11 @@ impl<C: Clock> StatusStore<C> {
         Ok((job, state))
     }
 
+    fn changed_again(&self) -> StoreError {
+        let context = format!("the job {} is changed again and again", self.name);
+        StoreError::Failed { context, source: "every save met a newer version of the object".into() }
+    }
+
     fn not_saved(&self, error: kube::Error) -> StoreError {
         failed(&format!("the status of the job {} could not be saved", self.name), error)
     }
@@ -171,8 +224,7 @@ impl<C: Clock> Store for StatusStore<C> {
                 return Ok(());
             }
         }
-        let context = format!("the job {} is changed again and again", self.name);
-        Err(StoreError::Failed { context, source: "every save met a newer version of the object".into() })
+        Err(self.changed_again())
     }
 }
 

@@ -99,6 +99,10 @@ fn items(
 }
 
 fn read(from: &api::batch::ItemsFrom, context: &mut Context<'_>) -> Option<Vec<serde_json::Value>> {
+    if let (Mode::Cluster, Some(key)) = (context.sources.mode(), &from.config_map_key_ref) {
+        let text = context.sources.config_map(&key.name, &key.key);
+        return parse("batch.itemsFrom.configMapKeyRef", text, context);
+    }
     let (path, text): (&str, Result<String, SourceError>) = match (&from.file, &from.command) {
         (Some(_), Some(_)) => {
             let message = format!(
@@ -126,6 +130,14 @@ fn read(from: &api::batch::ItemsFrom, context: &mut Context<'_>) -> Option<Vec<s
             return None;
         }
     };
+    parse(path, text, context)
+}
+
+fn parse(
+    path: &str,
+    text: Result<String, SourceError>,
+    context: &mut Context<'_>,
+) -> Option<Vec<serde_json::Value>> {
     let text = match text {
         Ok(text) => text,
         Err(error) => {
@@ -178,6 +190,7 @@ pub fn help_of(error: &SourceError) -> &'static str {
         SourceError::Start(_) => "bash must be installed",
         SourceError::Failed { .. } => "it runs by bash in the job file's folder; try it there",
         SourceError::Timeout { .. } => "write its output to a file, and name that under `file`",
+        SourceError::Missing(_) => "make it, or name another",
         SourceError::NotHere(_) => "name a source of this mode",
     }
 }

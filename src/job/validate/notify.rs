@@ -15,6 +15,13 @@ pub fn notifications(api: &[api::Notification], context: &mut Context<'_>) -> Ve
 }
 
 fn sink(api: &api::Notification, path: &str, context: &mut Context<'_>) -> Option<Notification> {
+    if context.sources.mode() == Mode::Cluster {
+        if !matches!(api.kind, NotificationType::Desktop) {
+            let message = format!("`{}` cannot be sent by the operator", context.name(path));
+            context.error(path, message, "take it out; `kubectl wait` and Events tell how a job ended");
+        }
+        return None;
+    }
     let (is, kind) = match api.kind {
         NotificationType::Desktop => ("desktop", 0),
         NotificationType::Webhook => ("webhook", 1),

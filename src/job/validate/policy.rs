@@ -7,7 +7,10 @@ use regex::{Regex, RegexBuilder};
 use super::context::Context;
 use crate::{
     api::{self, backend::Dollars},
-    job::model::{Budget, OnExhausted, OnOverage, OnReached, RateLimitPolicy, RetryPolicy, SessionPolicy},
+    job::{
+        model::{Budget, OnExhausted, OnOverage, OnReached, RateLimitPolicy, RetryPolicy, SessionPolicy},
+        sources::Mode,
+    },
 };
 
 pub fn retry(api: Option<&api::retry::Retry>) -> RetryPolicy {
@@ -64,7 +67,11 @@ pub fn rate_limit(api: Option<&api::retry::RateLimit>, context: &mut Context<'_>
             Some(api::retry::OnOverage::Wait) | None => OnOverage::Wait,
         },
         leave: leave.unwrap_or(0.0),
-        max_wait: Some(seconds(max_wait_seconds.unwrap_or(43_200))),
+        max_wait: match context.sources.mode() {
+            Mode::Local => Some(seconds(max_wait_seconds.unwrap_or(43_200))),
+            // Nobody's laptop is kept awake for it.
+            Mode::Cluster => None,
+        },
         give_up_after: seconds(give_up_after_seconds.unwrap_or(604_800)),
         max_waits,
     }

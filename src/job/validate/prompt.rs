@@ -89,6 +89,16 @@ fn template(api: &api::prompt::Prompt, context: &mut Context<'_>) -> Option<(Str
                 None
             }
         },
+        (None, None) if context.sources.mode() == Mode::Cluster && api.template_from.is_some() => {
+            let key = &api.template_from.as_ref()?.config_map_key_ref;
+            match context.sources.config_map(&key.name, &key.key) {
+                Ok(text) => Some((text, format!("key {} of the ConfigMap {}", key.key, key.name))),
+                Err(error) => {
+                    context.error("prompt.templateFrom", chain(&error), help_of(&error));
+                    None
+                }
+            }
+        }
         (None, None) => {
             let name = context.name("prompt");
             let help = match context.sources.mode() {
@@ -110,6 +120,7 @@ fn template(api: &api::prompt::Prompt, context: &mut Context<'_>) -> Option<(Str
 pub fn report(error: &TemplateError, file: &str, field: &str, template: &str, context: &mut Context<'_>) {
     let path = match field {
         "prompt" if file.is_empty() => "prompt.template",
+        "prompt" if context.sources.mode() == Mode::Cluster => "prompt.templateFrom",
         "prompt" => "prompt.templateFile",
         other => other,
     };

@@ -20,7 +20,10 @@ use super::{
 };
 use crate::{
     api::pod::DeletionPolicy,
-    driver::ports::Launcher,
+    driver::{
+        clock::MachineClock,
+        ports::{Clock as _, Launcher},
+    },
     engine::world::{AttemptState, Sighting},
     job::{
         identity::AttemptKey,
@@ -119,7 +122,7 @@ impl PodLauncher {
 
 impl Launcher for PodLauncher {
     async fn look(&self) -> Vec<Sighting> {
-        self.shared.look(Timestamp::now())
+        self.shared.look(self.shared.now())
     }
 
     async fn launch(&self, start: Start) {
@@ -133,7 +136,7 @@ impl Launcher for PodLauncher {
                 return;
             }
             if let Some(blocked) = &state.blocked {
-                if state.probing || blocked.until > Timestamp::now() {
+                if state.probing || blocked.until > self.shared.now() {
                     return;
                 }
                 state.probing = true;
@@ -186,12 +189,16 @@ impl Launcher for PodLauncher {
         let at = self.wake_at();
         tokio::select! {
             () = self.shared.changed.notified() => {}
-            () = until(at) => {}
+            () = until(&self.shared.place.clock, at) => {}
         }
     }
 }
 
 impl Shared {
+    fn now(&self) -> Timestamp {
+        self.place.clock.now()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
@@ -291,7 +298,7 @@ impl Shared {
                 state.blocked = None;
             }
             Made::Failed(failure) => {
-                let now = Timestamp::now();
+                let now = self.now();
                 state.failed.insert(key, Box::new(observe::outcome(failure, None, now, now)));
                 state.blocked = None;
             }
@@ -304,7 +311,7 @@ impl Shared {
                         "no Pod can be made: {}",
                         why.message
                     );
-                    let blocked = Blocked::after(state.blocked.as_ref(), why, longest, Timestamp::now());
+                    let blocked = Blocked::after(state.blocked.as_ref(), why, longest, self.now());
                     state.blocked = Some(blocked);
                 }
             }
@@ -345,7 +352,7 @@ impl Shared {
     }
 
     async fn release_ended(&self, pod: &SeenPod) -> Result<(), kube::Error> {
-        let failed = match pod.facts.sight(Timestamp::now()) {
+        let failed = match pod.facts.sight(self.now()) {
             Sight::Ended(outcome) => !outcome.succeeded(),
             Sight::Live { .. } => false,
         };
@@ -384,12 +391,9 @@ fn busy(error: &kube::Error) -> Made {
     Made::Refused(why, std::time::Duration::from_secs(10))
 }
 
-async fn until(at: Option<Timestamp>) {
+async fn until(clock: &MachineClock, at: Option<Timestamp>) {
     match at {
-        Some(at) => {
-            let left = std::time::Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
-            tokio::time::sleep(left).await;
-        }
+        Some(at) => clock.sleep_until(at).await,
         None => std::future::pending().await,
     }
 }

@@ -24,6 +24,7 @@ pub use self::{
 };
 use crate::{
     api::{self, batch::KeyReference, credential::CredentialType, pod::DeletionPolicy, workspace::Quantity},
+    driver::clock::MachineClock,
     job::{identity::RunId, model::Job},
 };
 
@@ -54,6 +55,8 @@ pub struct PodPlace {
     pub workspace: Volume,
     /// The key of the batches; `None` for backends without one.
     pub credential: Option<Credential>,
+    /// Time.
+    pub clock: MachineClock,
     /// Whether volumes are given to the group of the batches. Off where the platform does that itself.
     pub fs_group: bool,
 }

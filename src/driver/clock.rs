@@ -4,7 +4,7 @@ use std::{env, fs, io, path::PathBuf, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::driver::ports::Clock;
+use super::ports::Clock;
 
 /// The wall clock jumps over sleep and corrections, timers do not: it is looked at this often.
 const LOOK: Duration = Duration::from_mins(1);
@@ -19,6 +19,9 @@ const VARIABLE: &str = "MOZART_TEST_CLOCK";
 #[derive(Clone, Debug, Default)]
 pub struct MachineClock {
     ahead: Option<PathBuf>,
+    /// The wall clock goes with tokio's, from a fixed date on.
+    #[cfg(test)]
+    paused: Option<tokio::time::Instant>,
 }
 
 /// The clock is to be set by a file that does not say how.
@@ -40,10 +43,26 @@ impl MachineClock {
         match read(&path) {
             Ok(ahead) => {
                 tracing::warn!(%ahead, "the clock is set by the file that {VARIABLE} names");
-                Ok(Self { ahead: Some(path) })
+                Ok(Self {
+                    ahead: Some(path),
+                    #[cfg(test)]
+                    paused: None,
+                })
             }
             Err(source) => Err(ClockError { path, source }),
         }
+    }
+}
+
+/// 2026-01-01T00:00:00Z.
+#[cfg(test)]
+const PAUSED_START: Timestamp = Timestamp::constant(1_767_225_600, 0);
+
+#[cfg(test)]
+impl MachineClock {
+    /// A clock for tests in paused time, which began at 2026-01-01T00:00:00Z.
+    pub fn paused(start: tokio::time::Instant) -> Self {
+        Self { ahead: None, paused: Some(start) }
     }
 }
 
@@ -54,6 +73,11 @@ fn read(path: &PathBuf) -> io::Result<SignedDuration> {
 
 impl Clock for MachineClock {
     fn now(&self) -> Timestamp {
+        #[cfg(test)]
+        if let Some(start) = self.paused {
+            let passed = SignedDuration::try_from(start.elapsed()).unwrap_or(SignedDuration::MAX);
+            return PAUSED_START.checked_add(passed).unwrap_or(Timestamp::MAX);
+        }
         let ahead = self.ahead.as_ref().and_then(|path| read(path).ok()).unwrap_or(SignedDuration::ZERO);
         Timestamp::now().checked_add(ahead).unwrap_or(Timestamp::MAX)
     }

@@ -1,0 +1,111 @@
+//! `mozart operator`: runs the jobs of a cluster.
+
+use anyhow::Context as _;
+use uuid::Uuid;
+
+use super::{error::Advised, exit::Exit, runtime};
+use crate::{
+    cluster::{
+        fence::MachineClocks,
+        lease,
+        object::DEFAULT_MANAGER,
+        operator::{Scope, Settings, Ways, run},
+    },
+    driver::clock::MachineClock,
+    launch::pod::{Images, allow::Guarded},
+};
+
+/// Arguments of `mozart operator`.
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "  mozart operator --image example.com/mozart:1                  the namespace it runs in\n  \
+                         mozart operator --image example.com/mozart:1 -n team-a -n b   these\n  \
+                         mozart operator --image example.com/mozart:1 --all-namespaces"
+)]
+pub struct Args {
+    /// A namespace whose jobs it runs; may be given more than once. Default: its own
+    #[arg(short, long, value_name = "NAME", conflicts_with = "all_namespaces")]
+    namespace: Vec<String>,
+    /// Run the jobs of every namespace
+    #[arg(long)]
+    all_namespaces: bool,
+    /// Mozart's own image
+    #[arg(long, env = "MOZART_IMAGE", value_name = "IMAGE")]
+    image: String,
+    /// The image of batches that name none; Mozart is in it, at /usr/local/bin/mozart
+    #[arg(long, env = "MOZART_BATCH_IMAGE", value_name = "IMAGE")]
+    batch_image: Option<String>,
+    /// A guarded field of spec.pod that jobs may use; may be given more than once
+    ///
+    /// `secretEnv`, `secretVolumes`, `serviceAccountName`, `priorityClassName`, `runtimeClassName`.
+    #[arg(long, value_name = "FIELD")]
+    allow: Vec<Guarded>,
+    /// Leave the group of volumes to the platform
+    #[arg(long)]
+    no_fs_group: bool,
+    /// The operator that `spec.managedBy` of its jobs names
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_MANAGER)]
+    managed_by: String,
+    /// The lease by which one of several replicas leads
+    #[arg(long, value_name = "NAME", default_value = "mozart")]
+    lease: String,
+    /// The namespace of the lease. Default: its own
+    #[arg(long, value_name = "NAME")]
+    lease_namespace: Option<String>,
+    /// The UID of its Pod: a container that is started again leads again at once
+    #[arg(long, env = "MOZART_POD_UID", value_name = "UID", hide_env_values = true)]
+    identity: Option<String>,
+}
+
+/// Runs until SIGTERM or Ctrl-C.
+pub fn execute(args: Args) -> anyhow::Result<Exit> {
+    runtime()?.block_on(operate(args))
+}
+
+async fn operate(args: Args) -> anyhow::Result<Exit> {
+    let config = kube::Config::infer().await.map_err(|error| {
+        Advised::new(
+            format!("no Kubernetes can be reached: {error}"),
+            "run it in a Pod with a service account, or set KUBECONFIG",
+        )
+    })?;
+    let ways = Ways::new(&config).context("the way to the API server cannot be used")?;
+    let own = config.default_namespace.clone();
+    let scope = match (args.all_namespaces, args.namespace.is_empty()) {
+        (true, _) => Scope::Cluster,
+        (false, true) => Scope::Namespaces(vec![own.clone()]),
+        (false, false) => Scope::Namespaces(args.namespace),
+    };
+    let namespace = args.lease_namespace.unwrap_or(own);
+    let identity = args.identity.unwrap_or_else(|| Uuid::new_v4().to_string());
+    let settings = Settings {
+        scope,
+        writer: format!("{namespace}/{}", args.lease),
+        lease: lease::Settings { namespace, name: args.lease, identity: identity.clone() },
+        manager: args.managed_by,
+        identity,
+        images: Images { mozart: args.image, batch: args.batch_image },
+        allowed: args.allow,
+        fs_group: !args.no_fs_group,
+    };
+    let clock = MachineClock::of_environment()?;
+    let stop = signalled()?;
+    tracing::info!(scope = ?settings.scope, identity = settings.identity, "the operator starts");
+    run(ways, settings, MachineClocks, clock, stop).await;
+    tracing::info!("the operator has stopped");
+    Ok(Exit::Done)
+}
+
+/// Resolves at the first signal that asks the process to end.
+fn signalled() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let listen = |kind| signal(kind).context("the signals that end the operator cannot be heard");
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}

@@ -1,0 +1,308 @@
+//! A run that is active, from its ledger to its end, or until the job says something else.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use tokio::sync::{Notify, SemaphorePermit, watch};
+
+use super::{
+    attend::{Next, Not, Trouble},
+    begin::{first, folder},
+    context::Context,
+    herald::Announced,
+    prepare::{self, credential_name, live, sentences},
+    roster::Seen,
+    silent::Silent,
+    task::wishes,
+};
+use crate::{
+    cluster::{object::JobObject, status::Shown, store::StatusStore},
+    driver::{
+        clock::MachineClock,
+        ports::{Clock as _, Store as _, StoreError},
+        run::run,
+        turn::{Ports, RunError, RunState, View},
+    },
+    engine::{
+        ledger::{Ledger, RunPhase},
+        policy::{Durability, Policy},
+    },
+    job::{items::hash_of, load::Loaded, plan::Plan, sources::Mode},
+    launch::pod::{Credential, PlanRef, PodLauncher, PodPlace, Pods, Volume, plan},
+};
+
+/// Between two writes of what people see where the ledger itself has nothing to save.
+const REFRESH: Duration = Duration::from_secs(10);
+/// Before Pods of a run that is over are looked for again.
+const LEFT_OVER: i64 = 10;
+
+/// Everything that a run is driven with.
+struct Ready {
+    loaded: Loaded,
+    plan: PlanRef,
+    volume: Volume,
+    credential: Option<Credential>,
+    pods: Pods,
+}
+
+/// Drives the run of `ledger` until it is over, or suspended and at rest, or the job has changed. `taking_up` is let go
+/// once the run is taken up.
+pub(super) async fn drive(
+    context: &Arc<Context>,
+    job: &JobObject,
+    store: &StatusStore<MachineClock>,
+    ledger: Ledger,
+    seen: &mut watch::Receiver<Seen>,
+    taking_up: Option<SemaphorePermit<'_>>,
+) -> Result<Result<Next, Not>, Trouble> {
+    let ready = match make_ready(context, job, store, &ledger).await? {
+        Readied::Ready(ready) => *ready,
+        Readied::Next(next) => return Ok(Ok(next)),
+        Readied::Not(not) => return Ok(Err(not)),
+    };
+    drop(taking_up);
+    let Ready { loaded, plan, volume, credential, pods } = ready;
+    let run_id = ledger.run.clone();
+    let policy = Policy::new(&loaded.job, Durability::Durable);
+    let place = PodPlace {
+        client: context.client.clone(),
+        namespace: job.namespace.clone(),
+        job_name: job.name.clone(),
+        owner: job.owner(),
+        job: Arc::new(loaded.job),
+        run: run_id.clone(),
+        plan,
+        images: context.settings.images.clone(),
+        pod: job.spec.pod.clone().unwrap_or_default(),
+        allowed: context.settings.allowed.clone(),
+        workspace: volume,
+        credential,
+        clock: context.clock.clone(),
+        fs_group: context.settings.fs_group,
+    };
+    let launcher = PodLauncher::new(place, pods.clone());
+    let gates = context.gates.of(&job.namespace, credential_name(job).unwrap_or_default());
+    let mut state = RunState::new(ledger);
+    // An edit of the job is how people let a run go on that was suspended for want of money or time.
+    let edited = job.status.observed_generation.is_some_and(|observed| observed < job.generation);
+    if edited && job.spec.suspend != Some(true) {
+        state.resume(context.clock.now()).map_err(|error| RunError::Step(error.into()))?;
+    }
+    // Held for as long as the run is driven: it never changes, since a change of the job makes a new drive.
+    let (_wishes, wished) = watch::channel(wishes(job, run_id.run));
+    let saved = Announced { store, herald: &context.herald, job: job.reference() };
+    let clock = &context.clock;
+    let ports = Ports { store: &saved, launcher: &launcher, gates: &gates, notifier: &Silent, clock };
+    let stale = Notify::new();
+    let turned = watch::Sender::new(());
+    let show = |view: &View<'_>| {
+        store.show(Shown { summary: *view.summary, waiting: view.waiting.cloned(), held: held(&launcher) });
+        turned.send_replace(());
+        if launcher.is_stale() {
+            stale.notify_one();
+        }
+    };
+    let ended = tokio::select! {
+        biased;
+        () = differs(seen, Seen::of(&job.object)) => return Ok(Ok(Next::Again)),
+        () = stale.notified() => return Ok(Ok(Next::Again)),
+        ended = run(&policy, state, ports, wished, show) => ended,
+        never = refresh(store, clock, turned.subscribe()) => match never {},
+    };
+    let ledger = match ended {
+        Ok(ledger) => ledger,
+        // Somebody else saved: what is stored now decides.
+        Err(RunError::Store(error @ StoreError::Conflict { .. })) => {
+            tracing::info!(job.namespace = job.namespace, job.name = job.name, %error, "the job is read anew");
+            return Ok(Ok(Next::Again));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if !ledger.is_over() {
+        return Ok(Ok(Next::Change));
+    }
+    over(context, job, &ledger).await?;
+    if pods.jobs().contains(&job.uid) {
+        let until = clock.now().checked_add(jiff::SignedDuration::from_secs(LEFT_OVER));
+        return Ok(Ok(until.map_or(Next::Again, Next::At)));
+    }
+    Ok(Ok(Next::Again))
+}
+
+/// A run is over: its workspace is free, and plans that are kept no longer are deleted.
+async fn over(context: &Context, job: &JobObject, ledger: &Ledger) -> Result<(), Trouble> {
+    context.leave(&job.namespace, job.uid);
+    let keep = job.spec.history.as_ref().and_then(|history| history.keep_runs).unwrap_or(KEEP_RUNS);
+    let Some(old) = ledger.run.run.checked_sub(keep).filter(|old| *old > 0) else { return Ok(()) };
+    let old = crate::job::identity::RunId { job: job.uid, run: old };
+    if let Some(old) = plan::find(&context.client, &job.namespace, &job.name, &old).await? {
+        plan::delete(&context.client, &job.namespace, &old).await?;
+    }
+    Ok(())
+}
+
+/// How many runs are kept where the job does not say it.
+const KEEP_RUNS: u32 = 10;
+
+enum Readied {
+    Ready(Box<Ready>),
+    Next(Next),
+    Not(Not),
+}
+
+/// Finds the run's plan and everything that its attempts need.
+async fn make_ready(
+    context: &Arc<Context>,
+    job: &JobObject,
+    store: &StatusStore<MachineClock>,
+    ledger: &Ledger,
+) -> Result<Readied, Trouble> {
+    if let Some(not) = prepare::unfit(context, job) {
+        return Ok(Readied::Not(not));
+    }
+    let (client, namespace) = (&context.client, job.namespace.as_str());
+    let found = plan::find(client, namespace, &job.name, &ledger.run).await?;
+    let begun = ledger.phase != RunPhase::Pending;
+    let plan_ref = match found {
+        Some(found) if found.hash == ledger.plan_hash => found,
+        // Nothing was claimed by it: a plan that the ledger does not name is from a beginning that did not happen.
+        Some(other) if !begun => {
+            plan::delete(client, namespace, &other).await?;
+            return Ok(Readied::Next(Next::Again));
+        }
+        None if !begun => return write_plan(context, job, store, ledger).await,
+        None if ledger.is_over() => {
+            context.pods(namespace).await.abandon(job.uid).await?;
+            return Ok(Readied::Next(Next::Later));
+        }
+        Some(_) | None => return no_plan(context, job, store, ledger).await,
+    };
+    let plan = match plan::read(client, namespace, &plan_ref).await {
+        Ok(plan) => plan,
+        Err(plan::PlanRefError::Missing { .. } | plan::PlanRefError::Plan(_)) => {
+            return no_plan(context, job, store, ledger).await;
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let loaded = match load(plan.with_live(live(job))).await? {
+        Ok(loaded) => loaded,
+        Err(not) => return Ok(Readied::Not(not)),
+    };
+    let credential = match prepare::credential(context, job).await? {
+        Ok(credential) => credential,
+        Err(not) => return Ok(Readied::Not(not)),
+    };
+    let volume = match prepare::place(context, job).await? {
+        Ok(volume) => volume,
+        Err(not) => return Ok(Readied::Not(not)),
+    };
+    if !ledger.is_over()
+        && let Err(other) = context.occupy(namespace, job.uid, &volume)
+    {
+        tracing::warn!(job.namespace = namespace, job.name = job.name, other.uid = %other, "two active runs work in one workspace");
+    }
+    let pods = context.pods(namespace).await;
+    Ok(Readied::Ready(Box::new(Ready { loaded, plan: plan_ref, volume, credential, pods })))
+}
+
+/// Writes the plan of a run that has begun, as far as its ledger goes, and of which nothing else was done.
+async fn write_plan(
+    context: &Arc<Context>,
+    job: &JobObject,
+    store: &StatusStore<MachineClock>,
+    ledger: &Ledger,
+) -> Result<Readied, Trouble> {
+    let ready = match prepare::prepare(context, job).await? {
+        Ok(ready) => ready,
+        Err(not) => return Ok(Readied::Not(not)),
+    };
+    let hash = hash_of(&ready.plan.text());
+    if hash == ledger.plan_hash {
+        let (client, owner) = (&context.client, job.owner());
+        plan::write(client, &job.namespace, &owner, &job.name, &ledger.run, &ready.plan).await?;
+        return Ok(Readied::Next(Next::Again));
+    }
+    // What the job names by reference has changed since: the run is of what is there now.
+    let now = context.clock.now();
+    let total = ready.loaded.job.batches.total();
+    let mut anew = ledger.clone();
+    if total == ledger.of_total {
+        anew.plan_hash = hash;
+    } else {
+        anew = first(ledger.run.clone(), hash, total, now);
+        anew.seq = ledger.seq;
+    }
+    let (anew, journal) = RunState::new(anew).snapshot();
+    store.save(&anew, &journal).await?;
+    Ok(Readied::Next(Next::Again))
+}
+
+/// Ends a run whose plan is gone or was changed: nothing of it can be rendered any more.
+async fn no_plan(
+    context: &Context,
+    job: &JobObject,
+    store: &StatusStore<MachineClock>,
+    ledger: &Ledger,
+) -> Result<Readied, Trouble> {
+    tracing::warn!(
+        job.namespace = job.namespace,
+        job.name = job.name,
+        run = ledger.run.run,
+        "the run's plan is gone or was changed: the run ends"
+    );
+    let mut state = RunState::new(ledger.clone());
+    let message = "The ConfigMaps with the run's plan are gone or were changed.";
+    state.stop("PlanLost", message, context.clock.now()).map_err(|error| RunError::Step(error.into()))?;
+    let (ledger, journal) = state.snapshot();
+    let saved = Announced { store, herald: &context.herald, job: job.reference() };
+    saved.save(&ledger, &journal).await?;
+    Ok(Readied::Next(Next::Again))
+}
+
+async fn load(plan: Plan) -> Result<Result<Loaded, Not>, Trouble> {
+    let load = move || plan.load(Path::new(folder()), Mode::Cluster);
+    let loaded = tokio::task::spawn_blocking(load).await.map_err(Trouble::Thread)?;
+    Ok(loaded.map_err(|problems| Not::Unfit { reason: "InvalidSpec", message: sentences(&problems) }))
+}
+
+/// Resolves when the job is otherwise than it was when it was read.
+async fn differs(seen: &mut watch::Receiver<Seen>, read: Seen) {
+    // What the watch shows may be older than what was read, never the other way round for long.
+    let newer = |seen: &Seen| seen.generation > read.generation || read.checkpoint && !seen.checkpoint;
+    if seen.wait_for(newer).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Writes what people see where it has changed and the ledger has not.
+async fn refresh(
+    store: &StatusStore<MachineClock>,
+    clock: &MachineClock,
+    mut turned: watch::Receiver<()>,
+) -> std::convert::Infallible {
+    loop {
+        // The sender lives as long as the run is driven.
+        if turned.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        clock.sleep(REFRESH).await;
+        turned.borrow_and_update();
+        if let Err(error) = store.refresh().await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "what people see is not up to date");
+        }
+    }
+}
+
+/// What keeps Pods from running, in a sentence.
+fn held(launcher: &PodLauncher) -> Option<String> {
+    if let Some(blocked) = launcher.blocked() {
+        return Some(format!("{}: {}", blocked.why.reason, blocked.why.message));
+    }
+    let held = launcher.held();
+    let first = held.first()?;
+    Some(match held.len() {
+        1 => {
+            format!("the Pod of batch {} waits: {}: {}", first.key.batch, first.why.reason, first.why.message)
+        }
+        count => format!("{count} Pods wait, the first: {}: {}", first.why.reason, first.why.message),
+    })
+}

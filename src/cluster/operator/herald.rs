@@ -1,0 +1,102 @@
+//! Events of Kubernetes about a job: its transitions, and nothing of single batches.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use kube::{
+    Client,
+    runtime::events::{Event, EventType, Recorder, Reporter},
+};
+use tokio::sync::mpsc;
+
+use crate::{
+    driver::ports::{Store, StoreError},
+    engine::{
+        event::{Event as Happened, EventKind},
+        ledger::Ledger,
+    },
+};
+
+/// So many Events wait at most; what comes on top is not told.
+const QUEUE: usize = 256;
+/// The longest note that the API server takes, in bytes.
+const MAX_NOTE: usize = 1000;
+
+/// Tells Events, in the background: a slow API server delays no job.
+#[derive(Clone, Debug)]
+pub struct Herald(mpsc::Sender<(ObjectReference, Event)>);
+
+impl Herald {
+    /// Begins to tell. It ends with the last clone.
+    pub fn start(client: Client, instance: &str) -> Self {
+        let (sender, mut queue) = mpsc::channel::<(ObjectReference, Event)>(QUEUE);
+        let reporter =
+            Reporter { controller: "mozart.dev/operator".to_owned(), instance: Some(instance.to_owned()) };
+        let recorder = Recorder::new(client, reporter);
+        tokio::spawn(async move {
+            while let Some((object, event)) = queue.recv().await {
+                if let Err(error) = recorder.publish(&event, &object).await {
+                    let job = object.name.as_deref().unwrap_or_default();
+                    tracing::debug!(job, reason = event.reason, %error, "an Event could not be told");
+                }
+            }
+        });
+        Self(sender)
+    }
+
+    /// Tells of a job that something about it is wrong, or right again.
+    pub fn tell(&self, job: &ObjectReference, reason: &str, note: &str, wrong: bool) {
+        let event = Event {
+            type_: if wrong { EventType::Warning } else { EventType::Normal },
+            reason: reason.to_owned(),
+            note: Some(note[..note.floor_char_boundary(MAX_NOTE)].to_owned()).filter(|note| !note.is_empty()),
+            action: "Reconcile".to_owned(),
+            secondary: None,
+        };
+        // A full queue means that the API server is slow: the conditions say the same.
+        let _ = self.0.try_send((job.clone(), event));
+    }
+}
+
+/// A store that tells what was saved.
+pub struct Announced<'a, S> {
+    /// The store.
+    pub store: &'a S,
+    /// Who tells.
+    pub herald: &'a Herald,
+    /// Of whom.
+    pub job: ObjectReference,
+}
+
+impl<S: Store> Store for Announced<'_, S> {
+    async fn save(&self, ledger: &Ledger, journal: &[Happened]) -> Result<(), StoreError> {
+        self.store.save(ledger, journal).await?;
+        let run = ledger.run.run;
+        for (reason, note, wrong) in journal.iter().filter_map(|happened| words(run, &happened.kind)) {
+            self.herald.tell(&self.job, reason, &note, wrong);
+        }
+        Ok(())
+    }
+}
+
+/// A transition as a closed word and a sentence, and whether something is wrong.
+fn words(run: u32, kind: &EventKind) -> Option<(&'static str, String, bool)> {
+    Some(match kind {
+        EventKind::RunStarted => ("RunStarted", format!("Run {run} has started."), false),
+        EventKind::Suspended { message, .. } => ("Suspended", message.clone(), false),
+        EventKind::Resumed => ("Resumed", format!("Run {run} goes on."), false),
+        EventKind::Stopping { message, .. } => ("Stopping", message.clone(), true),
+        EventKind::GateClosed { until: Some(until), cause } => {
+            ("RateLimited", format!("No batch starts until {until:.0}: {cause}."), true)
+        }
+        EventKind::GateClosed { until: None, cause } => {
+            ("NeedsAttention", format!("No batch starts until a person has acted: {cause}."), true)
+        }
+        EventKind::GateOpened => ("RateLimitOver", "Batches start again.".to_owned(), false),
+        EventKind::RunEnded { complete: true, .. } => {
+            ("Complete", format!("Run {run} is complete: every batch succeeded."), false)
+        }
+        EventKind::RunEnded { complete: false, message, .. } => {
+            ("Failed", message.clone().unwrap_or_else(|| format!("Run {run} has failed.")), true)
+        }
+        _ => return None,
+    })
+}

@@ -1,0 +1,192 @@
+//! The operator: while this process leads, every job of its namespaces has a task that attends to it.
+
+mod attend;
+mod begin;
+mod context;
+mod drive;
+mod herald;
+mod prepare;
+mod roster;
+mod silent;
+mod size;
+mod task;
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use futures::{StreamExt as _, stream};
+use http::Request;
+use kube::{
+    Api, Client,
+    client::{Body, ClientBuilder},
+    runtime::{WatchStreamExt as _, watcher},
+};
+use tokio::sync::watch;
+use tower::service_fn;
+
+use self::{context::Context, roster::Roster};
+use super::{
+    fence::{Clocks, Fence},
+    lease::{self, Election, Standing},
+    store::resource,
+};
+use crate::{
+    driver::clock::MachineClock,
+    launch::pod::{Images, allow::Guarded},
+};
+
+/// How often Pods of jobs that are no more are looked for.
+const SWEEP: Duration = Duration::from_mins(10);
+
+/// Which namespaces an operator is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// These.
+    Namespaces(Vec<String>),
+    /// All.
+    Cluster,
+}
+
+/// What an installation says.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Which namespaces it is for.
+    pub scope: Scope,
+    /// The lease, and who this process is.
+    pub lease: lease::Settings,
+    /// What `spec.managedBy` of its jobs says.
+    pub manager: String,
+    /// What a ledger names as its writer: the namespace and name of the lease.
+    pub writer: String,
+    /// This process, for Events.
+    pub identity: String,
+    /// The images of batches.
+    pub images: Images,
+    /// The guarded fields of `spec.pod` that jobs may use.
+    pub allowed: Vec<Guarded>,
+    /// Whether volumes are given to the group of the batches.
+    pub fs_group: bool,
+}
+
+/// The ways to the API server. Neither tries anything again by itself: what was asked in one term must not arrive in
+/// another.
+#[derive(Clone)]
+pub struct Ways {
+    /// For the lease alone, so that nothing else is before it in the queue.
+    pub lease: Client,
+    /// For everything else.
+    pub work: Client,
+}
+
+impl Ways {
+    /// Those of a configuration.
+    ///
+    /// # Errors
+    /// The configuration cannot be used.
+    pub fn new(config: &kube::Config) -> kube::Result<Self> {
+        let mut config = config.clone();
+        config.default_retry = false;
+        let client = || Client::try_from(config.clone());
+        Ok(Self { lease: client()?, work: client()? })
+    }
+
+    /// The way for everything else, behind `fence`.
+    fn fenced<C: Clocks>(&self, fence: &Fence<C>) -> Client {
+        let client = self.work.clone();
+        let send = move |request: Request<Body>| {
+            let client = client.clone();
+            async move { client.send(request).await }
+        };
+        ClientBuilder::new(service_fn(send), self.work.default_namespace()).with_layer(fence).build()
+    }
+}
+
+/// Runs until `stop` resolves, then gives the lease back, so that the next one goes on at once.
+pub async fn run<C: Clocks>(
+    ways: Ways,
+    settings: Settings,
+    clocks: C,
+    clock: MachineClock,
+    stop: impl Future<Output = ()>,
+) {
+    let settings = Arc::new(settings);
+    let fence = Fence::new(clocks.clone());
+    let election = Election::new(ways.lease.clone(), settings.lease.clone(), clocks, fence.clone());
+    let (sender, mut standing) = watch::channel(Standing::Following { holder: None });
+    let (stopped, stopping) = tokio::sync::oneshot::channel::<()>();
+    let election = tokio::spawn(election.run(sender, async { drop(stopping.await) }));
+    tokio::select! {
+        () = stop => {}
+        () = lead_when_leader(&ways, &settings, &fence, &clock, &mut standing) => {}
+    }
+    // What was decided is saved or is not: nothing is lost by stopping in between. The fence shuts behind the last write.
+    drop(stopped);
+    if let Err(error) = election.await {
+        tracing::error!(%error, "the election has ended by itself");
+    }
+}
+
+async fn lead_when_leader<C: Clocks>(
+    ways: &Ways,
+    settings: &Arc<Settings>,
+    fence: &Fence<C>,
+    clock: &MachineClock,
+    standing: &mut watch::Receiver<Standing>,
+) {
+    loop {
+        let now = standing.borrow_and_update().clone();
+        if let Standing::Leading { term } = now {
+            let fence = fence.in_term(term);
+            let context = Context::new(ways.fenced(&fence), Arc::clone(settings), clock.clone());
+            tokio::select! {
+                // Everything of the term ends with it.
+                ended = standing.wait_for(|standing| *standing != now) => if ended.is_err() { return },
+                () = lead(&context) => {}
+            }
+        } else if standing.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Attends to every job, for as long as it is polled.
+async fn lead(context: &Arc<Context>) {
+    let client = || context.client.clone();
+    let apis: Vec<Api<_>> = match &context.settings.scope {
+        Scope::Cluster => vec![Api::all_with(client(), &resource())],
+        Scope::Namespaces(namespaces) => {
+            let api = |namespace: &String| Api::namespaced_with(client(), namespace, &resource());
+            namespaces.iter().map(api).collect()
+        }
+    };
+    let mut rosters: Vec<Roster> = apis.iter().map(|_| Roster::new(Arc::clone(context))).collect();
+    let watches = apis.into_iter().enumerate().map(|(index, api)| {
+        let events = watcher(api, watcher::Config::default()).default_backoff();
+        events.map(move |event| (index, event)).boxed()
+    });
+    let mut events = stream::select_all(watches);
+    let mut sweep = tokio::time::interval(SWEEP);
+    let mut listed = vec![false; rosters.len()];
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                Some((index, Ok(event))) => {
+                    if rosters[index].take(event) && !std::mem::replace(&mut listed[index], true) {
+                        sweep.reset_immediately();
+                    }
+                }
+                Some((_, Err(error))) => {
+                    tracing::warn!(%error, "the watch of the jobs broke off; it is taken up again");
+                }
+                None => return,
+            },
+            _ = sweep.tick(), if listed.iter().all(|listed| *listed) => {
+                let namespaces: Vec<String> = match &context.settings.scope {
+                    Scope::Namespaces(namespaces) => namespaces.clone(),
+                    Scope::Cluster => rosters.iter().flat_map(Roster::namespaces).collect(),
+                };
+                let context = Arc::clone(context);
+                tokio::spawn(async move { context.sweep(namespaces).await });
+            }
+        }
+    }
+}
