@@ -2,6 +2,7 @@
 #![cfg(feature = "cluster")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by where it stops")]
 
+mod attempts;
 mod lease;
 mod resources;
 mod store;

@@ -17,13 +17,24 @@ pub struct Namespace {
 
 impl Namespace {
     pub async fn new() -> Self {
+        Self::with_labels(&json!({})).await
+    }
+
+    /// One that enforces the strictest level of Pod Security.
+    pub async fn restricted() -> Self {
+        Self::with_labels(&json!({"pod-security.kubernetes.io/enforce": "restricted"})).await
+    }
+
+    async fn with_labels(labels: &Value) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let client = Client::try_default().await.expect("a cluster: run `make test-cluster`");
         install(&client).await;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("test-{}-{number}", std::process::id());
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &resource("", "v1", "Namespace"));
-        let namespace = object(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
+        let namespace = object(
+            &json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}),
+        );
         api.create(&PostParams::default(), &namespace).await.unwrap();
         Self { client, name }
     }
@@ -40,6 +51,21 @@ impl Namespace {
     pub async fn would_take(&self, job: &Value) -> Result<(), String> {
         let dry = PostParams { dry_run: true, ..PostParams::default() };
         self.jobs().create(&dry, &object(job)).await.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// The same, by a client that refuses what it does not know.
+    pub async fn would_take_strictly(&self, job: &Value) -> Result<(), String> {
+        let strict = PatchParams::apply("mozart-tests").dry_run().validation_strict();
+        let object = object(job);
+        let taken = self.jobs().patch(&object.name_any(), &strict, &Patch::Apply(&object)).await;
+        taken.map(drop).map_err(|error| error.to_string())
+    }
+
+    /// A client that is somebody else, without any right.
+    pub async fn client_of(&self, user: &str) -> Client {
+        let mut config = kube::Config::infer().await.unwrap();
+        config.auth_info.impersonate = Some(user.to_owned());
+        Client::try_from(config).unwrap()
     }
 
     pub async fn delete(self) {
