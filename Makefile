@@ -28,10 +28,10 @@ deny: tools ## licences, sources, bans; advisories where their database can be r
 
 test: tools lint deny ## everything that must hold before a change is merged
 	cargo test --locked
+	hack/test-cluster
 
-test-cluster: ## what needs a Kubernetes: hack/cluster, or with MOZART_TEST_KUBECONFIG=1 the one that KUBECONFIG names
-	@if [[ $${MOZART_TEST_KUBECONFIG:-} != 1 ]]; then hack/cluster up; KUBECONFIG=$$(hack/cluster kubeconfig); export KUBECONFIG; fi; \
-	cargo test --locked --test cluster
+test-cluster: ## what needs a Kubernetes, on one of its own, or with MOZART_TEST_KUBECONFIG=1 on that of KUBECONFIG
+	hack/test-cluster
 
 cluster-up: ## a Kubernetes to try things on; FLAGS="--node --kwok" for nodes, see hack/cluster
 	@hack/cluster up $(FLAGS)

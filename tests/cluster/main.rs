@@ -3,6 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by where it stops")]
 
 mod attempts;
+#[path = "../it/fake_api/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the tests without a cluster use the rest")]
+mod fake_api;
 mod lease;
 mod resources;
 mod store;

@@ -96,6 +96,11 @@ async fn what_cannot_run_in_a_cluster_is_refused_with_the_reason() {
         ),
         (json!({"batch": {"items": ["a"]}}), "write exactly one of totalItems, items and itemsFrom"),
         (json!({"batch": {"totalItems": null}}), "write exactly one of totalItems, items and itemsFrom"),
+        (json!({"batch": {"size": 1, "totalItems": 100_001}}), "at most 100,000 batches"),
+        (
+            json!({"batch": {"size": 1, "totalItems": 100_010, "startItem": 11, "parallelism": 1001}}),
+            "should be less than or equal to 1000",
+        ),
         (json!({"batch": {"startItem": 11}}), "totalItems is the number of the last item"),
         (json!({"batch": {"totalItems": null, "itemsFrom": {"file": "a"}}}), "in a cluster items come from"),
         (json!({"prompt": {"template": null, "templateFile": "a.j2"}}), "in a cluster the prompt is one of"),

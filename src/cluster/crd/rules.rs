@@ -136,6 +136,12 @@ pub(super) const JOB: &[Rule] = &[
         "totalItems is the number of the last item: it cannot be below startItem",
     ),
     rule(
+        "spec.batch",
+        "!has(self.totalItems) \
+         || (self.totalItems - self.?startItem.orValue(1) + self.size) / self.size <= 100000",
+        "a job has at most 100,000 batches: put more items in a batch, or cut the list into several jobs",
+    ),
+    rule(
         "spec.batch.itemsFrom",
         "has(self.configMapKeyRef)",
         "in a cluster items come from configMapKeyRef; file and command are for mozart local-run",

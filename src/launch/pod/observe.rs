@@ -177,10 +177,8 @@ impl Facts {
         let read = message::read(ended.message.as_deref().unwrap_or_default(), (from, to));
         match read {
             Ok(mut outcome) => {
-                let interrupted = outcome.failure.as_mut().filter(|failure| failure.reason == "Interrupted");
-                if let (Some(failure), Some((reason, text))) = (interrupted, self.disrupted()) {
-                    reason.clone_into(&mut failure.reason);
-                    failure.message = text;
+                if let Some(failure) = &mut outcome.failure {
+                    self.explain(failure, ended);
                 }
                 outcome
             }
@@ -188,6 +186,19 @@ impl Facts {
                 let failure = self.without_message(ended, &error);
                 outcome(failure, Some(ended.exit_code), from, to)
             }
+        }
+    }
+
+    /// Says of a failure what the attempt itself could not know.
+    fn explain(&self, failure: &mut Failure, ended: &ContainerStateTerminated) {
+        if failure.class == FailureClass::Transient && ended.reason.as_deref() == Some("OOMKilled") {
+            // One of its processes was killed for it, and the attempt lived to tell of the rest.
+            *failure = out_of_memory();
+        } else if failure.reason == "Interrupted"
+            && let Some((reason, text)) = self.disrupted()
+        {
+            reason.clone_into(&mut failure.reason);
+            failure.message = text;
         }
     }
 
@@ -287,6 +298,11 @@ impl Facts {
     fn failed(&self, failure: Failure, now: Timestamp) -> Sight {
         Sight::Ended(Box::new(outcome(failure, None, self.accepted.unwrap_or(self.created), now)))
     }
+}
+
+fn out_of_memory() -> Failure {
+    let text = "it needed more memory than pod.resources.limits.memory gives it, or than its node had";
+    Failure::new(FailureClass::Transient, "OutOfMemory", text)
 }
 
 /// What an image or a container that is not there calls for.

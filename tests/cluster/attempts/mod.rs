@@ -16,6 +16,7 @@ use mozart::{
     job::{
         identity::{AttemptKey, BatchNum, RunId},
         load::{Overrides, load_text},
+        model::Job,
         outcome::Outcome,
         plan::{Plan, Settled},
         start::Start,
@@ -55,10 +56,7 @@ impl Run {
             job["spec"][name] = value.clone();
         }
         let made = namespace.jobs().create(&PostParams::default(), &object(&job)).await.unwrap();
-        let overrides = Overrides { workspace: Some("/workspace".into()), ..Overrides::default() };
-        let loaded =
-            load_text(&job.to_string(), Path::new("/workspace/job"), &overrides, &LocalSources::new("/"));
-        let loaded = Arc::new(loaded.unwrap().job);
+        let loaded = loaded(&job);
         let run = RunId { job: made.uid().unwrap().parse().unwrap(), run: 1 };
         let owner = OwnerReference {
             api_version: "mozart.dev/v1alpha1".to_owned(),
@@ -103,6 +101,13 @@ impl Run {
     pub fn name(&self, batch: u32) -> String {
         mozart::launch::pod::names::pod("review", &self.place.run, first(batch))
     }
+}
+
+/// The job of a manifest, as it is in a Pod.
+pub fn loaded(manifest: &Value) -> Arc<Job> {
+    let overrides = Overrides { workspace: Some("/workspace".into()), ..Overrides::default() };
+    let path = Path::new("/workspace/job");
+    Arc::new(load_text(&manifest.to_string(), path, &overrides, &LocalSources::new("/")).unwrap().job)
 }
 
 pub fn first(batch: u32) -> AttemptKey {

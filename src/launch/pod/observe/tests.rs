@@ -269,6 +269,13 @@ fn an_interrupted_attempt_is_told_by_who_took_its_pod_away() {
 }
 
 #[test]
+fn an_attempt_one_of_whose_processes_was_killed_for_memory_is_told_so() {
+    let said = observe_outcome(Some(Failure::new(Transient, "ExitCode", "exit code 137")));
+    let failure = failure(&pod(terminated(1, "OOMKilled", &message::write(&said))), "10:06:00");
+    assert_eq!((failure.class, failure.reason.as_str()), (Transient, "OutOfMemory"));
+}
+
+#[test]
 fn a_result_that_came_out_is_kept_though_the_pod_was_taken_away() {
     let said = observe_outcome(None);
     let facts = deleted(with(
