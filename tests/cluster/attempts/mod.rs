@@ -11,7 +11,7 @@ use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::OwnerRe
 use kube::{Api, ResourceExt as _, api::PostParams};
 use mozart::{
     api::pod,
-    driver::ports::Launcher as _,
+    driver::{clock::MachineClock, ports::Launcher as _},
     engine::world::AttemptState,
     job::{
         identity::{AttemptKey, BatchNum, RunId},
@@ -89,6 +89,7 @@ impl Run {
             workspace: Volume::EmptyDir { medium: None, size_limit: None },
             credential: None,
             fs_group: true,
+            clock: MachineClock::of_environment().unwrap(),
         };
         Self { place, pods, api: Api::namespaced(client.clone(), &namespace.name) }
     }
