@@ -145,8 +145,8 @@ fn bounded_usage(usage: Usage) -> Usage {
 fn bounded_signal(signal: &GateSignal, now: Timestamp) -> Option<GateSignal> {
     Some(match *signal {
         GateSignal::Accepted => GateSignal::Accepted,
-        GateSignal::Throttled { retry_after_ms } => {
-            GateSignal::Throttled { retry_after_ms: retry_after_ms.map(bounded_wait) }
+        GateSignal::Throttled { status, retry_after_ms } => {
+            GateSignal::Throttled { status, retry_after_ms: retry_after_ms.map(bounded_wait) }
         }
         GateSignal::Overage { resets_at } => {
             GateSignal::Overage { resets_at: resets_at.map(|at| bounded_time(at, now)) }

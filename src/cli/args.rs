@@ -6,7 +6,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{
     attempt, completions, credential, dashboard, doctor, history, init, install, keeper, list, logs,
-    manifest, output, reference, resume, retry, run, schema, status, stop, suspend,
+    manifest, output, prune, reference, resume, retry, run, schema, status, stop, suspend,
     terminal::{ColorChoice, Environment},
     validate,
 };
@@ -88,6 +88,8 @@ pub enum Command {
     Dashboard(dashboard::Args),
     /// Show limits, or go on after a person has solved what held them
     Credential(credential::Args),
+    /// Delete what Claude Code keeps of runs that are over
+    Prune(prune::Args),
     /// Check job files without running anything
     Validate(validate::Args),
     /// Print a job file as a Kubernetes manifest

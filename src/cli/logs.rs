@@ -111,6 +111,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
         return Err(nothing(args, &found).into());
     }
     let several = attempts.len() > 1;
+    let session = attempts.first().and_then(|attempt| attempt.session).filter(|_| !several);
     for attempt in attempts {
         let text = read(&args.stream().of(reading.files(&found, attempt.key())))?;
         if args.form.form == Form::Json {
@@ -130,6 +131,9 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
                 write(&tail(&beside, args.tail), printer)?;
             }
         }
+    }
+    if let Some(session) = session {
+        printer.hint(format!("claude --resume {session} takes you into its session"));
     }
     Ok(Exit::Done)
 }

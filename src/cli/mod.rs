@@ -29,6 +29,7 @@ mod pen;
 mod printer;
 
 mod progress;
+mod prune;
 mod reading;
 mod reference;
 mod resume;
@@ -97,6 +98,7 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Retry(args) => retry::execute(args, printer),
         Command::Suspend(args) => suspend::execute(&args, printer),
         Command::Stop(args) => stop::execute(&args, printer),
+        Command::Prune(args) => prune::execute(&args, printer),
         Command::Credential(args) => credential::execute(&args, printer),
         Command::Validate(args) => validate::execute(&args, printer),
         Command::Manifest(args) => manifest::execute(&args, printer),

@@ -202,6 +202,15 @@ impl Reading {
         Ok(driver_of(&self.home, found.job.uid)?)
     }
 
+    /// Every attempt of a run.
+    pub fn attempts_of(&self, run: &RunId) -> anyhow::Result<Vec<AttemptRecord>> {
+        let mut attempts = Vec::new();
+        for batch in self.batches_in(run, None)? {
+            attempts.extend(self.runtime.block_on(self.reader.attempts(run, batch.batch))?);
+        }
+        Ok(attempts)
+    }
+
     /// What the credential's limits make a run wait for that is not over.
     pub fn waits_for(&self, found: &Found) -> Option<Waiting> {
         self.runtime.block_on(waits_for(&self.home, &found.ledger))

@@ -97,7 +97,7 @@ fn text(status: &Status, look: &Look, now: Timestamp, zone: &TimeZone) -> Vec<St
         field("waiting", waiting_line(waiting, now, zone));
     }
     let mut took = vec![summary::took(run, now)];
-    took.extend(used(&run.usage));
+    took.extend(used(&run.usage, summary::expected(run)));
     field("took", took.join(look.symbol(" · ", ", ")));
     field("started", format::local(run.started, zone));
     field("job file", job.file.display().to_string());

@@ -9,10 +9,16 @@ use super::{
     terminal::{Look, Tone},
 };
 use crate::{
-    engine::ranges::Ranges,
+    engine::{ranges::Ranges, summary::expected_cost},
     job::identity::BatchNum,
     store::record::{BatchRecord, BatchState, RunRecord, RunState},
 };
+
+/// What a run that goes on costs in all, in millionths of a dollar.
+pub fn expected(run: &RunRecord) -> Option<u64> {
+    let over = matches!(run.state, RunState::Complete | RunState::Failed);
+    expected_cost(&run.usage, run.succeeded + run.failed, run.total).filter(|_| !over)
+}
 
 /// Failed batches that have one reason.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -188,9 +188,14 @@ fn hear(draft: &mut Draft<'_>, key: AttemptKey, signal: &GateSignal) {
             }
             return;
         }
-        GateSignal::Throttled { retry_after_ms } => (
+        GateSignal::Throttled { status, retry_after_ms } => (
             retry_after_ms.map(|wait| later(at, Duration::from_millis(wait))),
-            "the service asks for fewer requests (429 or 529)".to_owned(),
+            match status {
+                Some(429) => "the service asks for fewer requests (429)".to_owned(),
+                Some(529) => "the service is overloaded (529)".to_owned(),
+                Some(status) => format!("the service fails ({status})"),
+                None => "the service cannot be reached".to_owned(),
+            },
         ),
         GateSignal::Overage { resets_at } if rate_limit.on_overage == OnOverage::Wait => (
             window_end(resets_at),

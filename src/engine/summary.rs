@@ -35,6 +35,8 @@ pub struct Summary {
     pub pending: u32,
     /// Of every attempt, with what running ones have told so far.
     pub usage: Usage,
+    /// What the whole run costs by what its batches have cost so far, in millionths of a dollar: [`expected_cost`].
+    pub expected_micro_usd: Option<u64>,
     /// How long the rest takes at the pace so far; `None` when that is not known.
     pub eta: Option<Duration>,
 }
@@ -58,8 +60,29 @@ impl Summary {
         let waiting = open.saturating_sub(retrying);
         let pending = total.saturating_sub(succeeded + failed + running + waiting);
         let eta = eta(policy, ledger, world, now);
-        Self { total, of_total: ledger.of_total, succeeded, failed, running, waiting, pending, usage, eta }
+        Self {
+            total,
+            of_total: ledger.of_total,
+            succeeded,
+            failed,
+            running,
+            waiting,
+            pending,
+            usage,
+            expected_micro_usd: expected_cost(&ledger.usage, succeeded + failed, total),
+            eta,
+        }
     }
+}
+
+/// So many finished batches say what the others will cost.
+const BATCHES_THAT_TELL: u32 = 3;
+
+/// What `total` batches cost by what `finished` of them have, failed tries included, in millionths of a dollar; `None`
+/// before three of them have finished, and where nothing costs anything. `usage` is of the attempts that ended.
+pub fn expected_cost(usage: &Usage, finished: u32, total: u32) -> Option<u64> {
+    let known = finished >= BATCHES_THAT_TELL && finished < total && usage.cost_micro_usd > 0;
+    known.then(|| usage.cost_micro_usd.saturating_mul(u64::from(total)) / u64::from(finished))
 }
 
 /// How long the rest takes: the attempts' time a finished batch, by the lanes that there are.

@@ -167,9 +167,12 @@ impl FailureClass {
 pub enum GateSignal {
     /// A request was accepted: a canary opens the gate with it.
     Accepted,
-    /// The tool itself waits for a 429 or 529 in a running attempt.
+    /// The tool itself waits in a running attempt, to ask again.
     #[serde(rename_all = "camelCase")]
     Throttled {
+        /// What the service answered, such as 429 or 529; `None` when there was no answer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
         /// How long it said it waits, in milliseconds.
         retry_after_ms: Option<u64>,
     },

@@ -339,7 +339,7 @@ fn a_long_wait_is_told_once_and_the_next_accepted_request_again() {
     let signals: Vec<_> = told.iter().filter(|told| matches!(told, Told::Signal(_))).collect();
     let expected = [
         Told::Signal(GateSignal::Accepted),
-        Told::Signal(GateSignal::Throttled { retry_after_ms: Some(68_479) }),
+        Told::Signal(GateSignal::Throttled { status: Some(429), retry_after_ms: Some(68_479) }),
         Told::Signal(GateSignal::Accepted),
     ];
     assert_eq!(signals, expected.iter().collect::<Vec<_>>());

@@ -135,11 +135,8 @@ fn api_error(result: &ResultLine, transcript: &Transcript, context: &Context<'_>
         ("authentication_failed" | "oauth_org_not_allowed", _) | (_, Some(401 | 403)) => {
             authentication(&text, context.settings)
         }
-        ("rate_limit" | "overloaded", _) | (_, Some(429 | 529)) => {
-            let mut failure = Failure::new(Throttle, "Throttled", text);
-            failure.retry_after_ms = transcript.last_retry.as_ref().and_then(|retry| retry.delay_ms);
-            failure
-        }
+        // The last wait that the tool told is over: it asked once more after it, and gave up.
+        ("rate_limit" | "overloaded", _) | (_, Some(429 | 529)) => Failure::new(Throttle, "Throttled", text),
         ("billing_error", _) | (_, Some(402)) => Failure::new(
             Hold,
             "CreditBalance",
@@ -163,9 +160,7 @@ fn interrupted(transcript: &Transcript, text: &str) -> Failure {
     if transcript.accepted() {
         Failure::new(Transient, "ServiceFailed", text)
     } else {
-        let mut failure = Failure::new(Unreachable, "Unreachable", text);
-        failure.retry_after_ms = transcript.last_retry.as_ref().and_then(|retry| retry.delay_ms);
-        failure
+        Failure::new(Unreachable, "Unreachable", text)
     }
 }
 
@@ -230,13 +225,13 @@ pub(super) fn while_waiting(retry: &Retry, transcript: &Transcript) -> Failure {
     let what = retry.error.as_deref().unwrap_or("unknown");
     let status = retry.error_status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
     let text = format!("Claude Code was still waiting to ask again ({what}, {status})");
-    if is_throttle(retry) {
-        let mut failure = Failure::new(Throttle, "Throttled", text);
-        failure.retry_after_ms = retry.delay_ms;
-        failure
+    let mut failure = if is_throttle(retry) {
+        Failure::new(Throttle, "Throttled", text)
     } else {
         interrupted(transcript, &text)
-    }
+    };
+    failure.retry_after_ms = retry.delay_ms;
+    failure
 }
 
 /// Whether the tool waits since the service asked for fewer requests.

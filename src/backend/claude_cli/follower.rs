@@ -83,8 +83,8 @@ impl Follower {
                 told.push(Told::GiveUp(Box::new(classify::authentication("", &self.settings))));
             }
         } else if classify::is_throttle(retry) || !accepted {
-            let retry_after_ms = retry.delay_ms;
-            told.push(Told::Signal(GateSignal::Throttled { retry_after_ms }));
+            let (status, retry_after_ms) = (retry.error_status, retry.delay_ms);
+            told.push(Told::Signal(GateSignal::Throttled { status, retry_after_ms }));
             // The next accepted request opens the gate again.
             self.tell_acceptance = true;
             self.acceptances_at_wait = self.transcript.acceptances;

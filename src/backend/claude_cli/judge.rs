@@ -201,12 +201,11 @@ fn another_version(settings: &ClaudeCli, transcript: &Transcript) -> Option<Stri
 /// A warning that names the models that answered instead of the one that was asked (`fallbackModel`).
 fn another_model(transcript: &Transcript) -> Option<String> {
     let asked = transcript.init.as_ref()?.model.as_deref()?;
-    // A model that is asked by a short name answers by the name of its version.
     let others: Vec<&str> = transcript
         .models
         .iter()
         .map(String::as_str)
-        .filter(|answered| !answered.starts_with(asked) && !asked.starts_with(answered))
+        .filter(|answered| !wallet::is_model(asked, answered))
         .collect();
     (!others.is_empty()).then(|| format!("{} answered instead of {asked}", others.join(", ")))
 }

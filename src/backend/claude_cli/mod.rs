@@ -5,6 +5,7 @@ mod follower;
 mod health;
 mod invocation;
 mod judge;
+pub mod kept;
 mod settings;
 mod stream;
 mod transcript;

@@ -23,8 +23,6 @@ pub(super) struct Transcript {
     pub(super) acceptances: u32,
     /// The last wait, while nothing else has followed it.
     pub(super) waiting: Option<Retry>,
-    /// The last wait of all.
-    pub(super) last_retry: Option<Retry>,
     /// The category of the last message that the tool made up to report an error.
     pub(super) error: Option<String>,
     /// The last word about the plan's limits.
@@ -86,10 +84,7 @@ impl Transcript {
     pub(super) fn take(&mut self, line: Line) {
         match line {
             Line::Init(init) => self.init = self.init.take().or(Some(init)),
-            Line::Retry(retry) => {
-                self.waiting = Some(retry.clone());
-                self.last_retry = Some(retry);
-            }
+            Line::Retry(retry) => self.waiting = Some(retry),
             Line::TaskStarted(task) => {
                 self.tasks.insert(task);
             }

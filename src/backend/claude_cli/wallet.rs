@@ -170,7 +170,7 @@ pub(super) fn mismatch(settings: &ClaudeCli, init: &Init) -> Option<Failure> {
 }
 
 /// Whether `found` may be what Claude Code makes of `asked`, which may be a short name or lack a date.
-fn is_model(asked: &str, found: &str) -> bool {
+pub(super) fn is_model(asked: &str, found: &str) -> bool {
     let plain = |name: &str| name.split('[').next().unwrap_or_default().to_ascii_lowercase();
     let (asked, found) = (plain(asked), plain(found));
     match asked.as_str() {

@@ -119,7 +119,7 @@ impl Snapshot {
         if let Some(left) = self.summary.eta {
             parts.push(format!("about {} left", format::duration(left)));
         }
-        parts.extend(used(&self.summary.usage));
+        parts.extend(used(&self.summary.usage, self.summary.expected_micro_usd));
         look.paint(Tone::Quiet, parts.join(look.symbol(" · ", ", ")))
     }
 
@@ -134,12 +134,14 @@ impl Snapshot {
     }
 }
 
-/// `$12.34`, `1.23M tokens`; nothing where nothing was used.
-pub fn used(usage: &Usage) -> Vec<String> {
+/// `$12.34 of about $17.00`, `1.23M tokens`; nothing where nothing was used. `expected` is what all of it costs, in
+/// millionths of a dollar.
+pub fn used(usage: &Usage, expected: Option<u64>) -> Vec<String> {
     let mut parts = Vec::new();
     if usage.cost_micro_usd > 0 {
         let at_least = if usage.partial { "at least " } else { "" };
-        parts.push(format!("{at_least}{}", format::dollars(usage.cost_micro_usd)));
+        let of = expected.map(|all| format!(" of about {}", format::dollars(all))).unwrap_or_default();
+        parts.push(format!("{at_least}{}{of}", format::dollars(usage.cost_micro_usd)));
     }
     if usage.tokens() > 0 {
         parts.push(format!("{} tokens", format::count(usage.tokens())));
@@ -157,8 +159,20 @@ mod tests {
         let usage = Usage { input_tokens: 1_234_567, cost_micro_usd: 12_340_000, ..Usage::default() };
         let eta = Some(std::time::Duration::from_secs(270));
         let (total, of_total, succeeded, failed, running, waiting) = (56, 56, 41, 1, 3, 1);
-        let summary =
-            Summary { total, of_total, succeeded, failed, running, waiting, pending: 10, usage, eta };
+        let expected_micro_usd = Some(16_450_000);
+        let pending = 10;
+        let summary = Summary {
+            total,
+            of_total,
+            succeeded,
+            failed,
+            running,
+            waiting,
+            pending,
+            usage,
+            expected_micro_usd,
+            eta,
+        };
         let running = vec!["44".into(), "45 (attempt 2)".into(), "46".into()];
         Snapshot { since: "2026-11-23T11:00:00Z".parse().unwrap(), summary, running, waiting: None }
     }

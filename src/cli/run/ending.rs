@@ -32,7 +32,7 @@ pub fn tell(job: &Job, ending: &Ending<'_>, printer: &Printer) {
     let look = &printer.err;
     let (word, tone) = summary::state(run.state);
     let mut parts = vec![summary::counts(run), summary::took(run, Timestamp::now())];
-    parts.extend(used(&run.usage));
+    parts.extend(used(&run.usage, summary::expected(run)));
     let separator = look.symbol(" · ", ", ");
     printer.note(format!(
         "{} {}{separator}{}",

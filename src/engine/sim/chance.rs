@@ -116,7 +116,9 @@ fn ending(rng: &mut Rng, trouble: u8) -> Ending {
 
 fn signal(rng: &mut Rng, universe: &Universe) -> GateSignal {
     match rng.u8(..4) {
-        0 => GateSignal::Throttled { retry_after_ms: rng.bool().then(|| rng.u64(1_000..60_000)) },
+        0 => {
+            GateSignal::Throttled { status: None, retry_after_ms: rng.bool().then(|| rng.u64(1_000..60_000)) }
+        }
         1 => GateSignal::Utilization { share: rng.f64(), resets_at: Some(universe.now) },
         _ => GateSignal::Accepted,
     }

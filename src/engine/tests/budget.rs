@@ -5,7 +5,7 @@ use super::{
     run::{Run, costing},
 };
 use crate::{
-    engine::{waiting::Waiting, world::AttemptState},
+    engine::{summary::expected_cost, waiting::Waiting, world::AttemptState},
     job::{
         identity::{AttemptKey, BatchNum},
         model::{Budget, OnReached},
@@ -132,4 +132,15 @@ fn an_interrupted_try_goes_on_with_the_rest_of_its_budget() {
     run.turn();
     run.turn();
     assert_eq!((spent(&run), granted(&run)), (0, vec![Some(1_000)]), "a new try has a budget of its own");
+}
+
+#[test]
+fn the_cost_of_all_batches_is_told_from_three_on() {
+    let usage = Usage { cost_micro_usd: 6 * DOLLAR, ..Usage::default() };
+    for (finished, total, expected) in
+        [(2, 10, None), (3, 10, Some(20 * DOLLAR)), (9, 10, Some(6 * DOLLAR * 10 / 9)), (10, 10, None)]
+    {
+        assert_eq!(expected_cost(&usage, finished, total), expected, "{finished} of {total}");
+    }
+    assert_eq!(expected_cost(&Usage::default(), 3, 10), None, "what costs nothing");
 }

@@ -146,7 +146,7 @@ fn leaving_a_share_of_the_window_and_not_spending_beyond_it_close_the_gate() {
     assert!(!shut_by(0.1, used(0.89)));
     assert!(shut_by(0.1, used(0.9)));
     assert!(shut_by(0.0, GateSignal::Overage { resets_at: Some(at(500)) }));
-    assert!(shut_by(0.0, GateSignal::Throttled { retry_after_ms: Some(9_000) }));
+    assert!(shut_by(0.0, GateSignal::Throttled { status: Some(429), retry_after_ms: Some(9_000) }));
 }
 
 #[test]

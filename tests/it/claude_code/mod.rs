@@ -173,7 +173,8 @@ async fn a_throttle_is_told_while_the_tool_waits_by_itself() {
     let bench = Bench::new(FakeApi::playing([slow, Reply::text("there")]).await);
     let ran = bench.run("go").await;
     assert_eq!(ran.judgement.failure, None);
-    let Told::Signal(GateSignal::Throttled { retry_after_ms: Some(wait) }) = ran.told[0] else {
+    let Told::Signal(GateSignal::Throttled { status: Some(429), retry_after_ms: Some(wait) }) = ran.told[0]
+    else {
         panic!("{:?}", ran.told)
     };
     assert!((1_000..2_000).contains(&wait), "{wait}");
@@ -354,4 +355,20 @@ async fn turns_and_money_of_an_attempt_end_it() {
     let money = bench.run_job(&job, Session::New(SessionId::random()), "go").await;
     assert_eq!(money.failure(), "batch_fatal BudgetPerAttempt", "{}", money.stdout);
     assert!(money.judgement.usage.cost_micro_usd <= 18_000, "{:?}", money.judgement.usage);
+}
+
+#[tokio::test]
+async fn a_fallback_model_that_answered_is_told_with_the_attempt() {
+    const OTHER: &str = "claude-sonnet-5-5";
+    let api = FakeApi::start(|request| match request.body["model"].as_str() {
+        Some(OTHER) => Reply::text("done").by(OTHER),
+        _ => Reply::error(529, "overloaded_error", "Overloaded"),
+    })
+    .await;
+    let mut bench = Bench::new(api);
+    bench.settings.fallback_model = Some(OTHER.to_owned());
+    let ran = bench.run("go").await;
+    assert_eq!(ran.judgement.failure, None, "{}", ran.stdout);
+    assert_eq!(ran.judgement.warnings, [format!("{OTHER} answered instead of {MODEL}")]);
+    assert_eq!(ran.judgement.provenance.unwrap().model.as_deref(), Some(MODEL));
 }

@@ -40,3 +40,13 @@ fn a_name_that_is_none_is_refused_with_what_one_is() {
     assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
     insta::assert_snapshot!(ran.stderr);
 }
+
+#[test]
+fn where_claude_works_is_asked_and_written_quoted() {
+    let place = Place::new();
+    let (code, shown) = place.on_terminal(&["init", "-t", "review", "--name", "commits"], "../my repo\n");
+    assert_eq!(code, 0, "{shown}");
+    assert!(shown.contains("Where does Claude work, relative to the job file? [.]"), "{shown}");
+    let written = std::fs::read_to_string(place.work().join("mozart.yaml")).expect("it was written");
+    assert!(written.contains("workingDirectory: \"../my repo\""), "{written}");
+}

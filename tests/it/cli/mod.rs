@@ -5,7 +5,7 @@ mod examples;
 mod held;
 mod help;
 mod init;
-mod mozart;
+pub(crate) mod mozart;
 mod pages;
 mod remembered;
 mod screen;

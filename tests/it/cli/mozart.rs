@@ -82,26 +82,7 @@ impl Place {
 
     /// Runs it on a terminal of 80 columns, typing `input`; gives the exit code and what the terminal shows at the end.
     pub(crate) fn on_terminal(&self, arguments: &[&str], input: &str) -> (i32, String) {
-        let size = Winsize { ws_row: 40, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
-        let pty = openpty(Some(&size), None).expect("a terminal");
-        let end = |fd: &OwnedFd| Stdio::from(fd.try_clone().expect("another descriptor"));
-        // Typed before anything is asked: where its echo stands is then no race.
-        let mut near = File::from(pty.master);
-        near.write_all(input.as_bytes()).expect("the terminal takes what is typed");
-        let mut command = self.mozart(arguments);
-        command.stdin(end(&pty.slave)).stdout(end(&pty.slave)).stderr(end(&pty.slave));
-        let mut child = command.spawn().expect("mozart starts");
-        // The last descriptor of the terminal's far end has to be the child's, or reading would never end.
-        drop(command);
-        drop(pty.slave);
-        let mut bytes = Vec::new();
-        let mut buffer = [0; 4096];
-        // Linux says EIO, not the end of the file, when the far end is closed.
-        while let Ok(read @ 1..) = near.read(&mut buffer) {
-            bytes.extend_from_slice(&buffer[..read]);
-        }
-        let code = child.wait().expect("mozart ends").code().expect("an exit code");
-        let shown = Screen::after(&String::from_utf8(bytes).expect("UTF-8 output"));
+        let (code, shown) = on_terminal(self.mozart(arguments), input);
         (code, self.without_places(&shown))
     }
 
@@ -111,4 +92,27 @@ impl Place {
         let hide = |text: String, path: &Path| text.replace(&path.display().to_string(), "[place]");
         hide(hide(text.to_owned(), &real), self.folder.path())
     }
+}
+
+/// Runs `command` on a terminal of 80 columns, typing `input`; gives the exit code and what the terminal shows at the end.
+pub(crate) fn on_terminal(mut command: Command, input: &str) -> (i32, String) {
+    let size = Winsize { ws_row: 40, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
+    let pty = openpty(Some(&size), None).expect("a terminal");
+    let end = |fd: &OwnedFd| Stdio::from(fd.try_clone().expect("another descriptor"));
+    // Typed before anything is asked: where its echo stands is then no race.
+    let mut near = File::from(pty.master);
+    near.write_all(input.as_bytes()).expect("the terminal takes what is typed");
+    command.stdin(end(&pty.slave)).stdout(end(&pty.slave)).stderr(end(&pty.slave));
+    let mut child = command.spawn().expect("mozart starts");
+    // The last descriptor of the terminal's far end has to be the child's, or reading would never end.
+    drop(command);
+    drop(pty.slave);
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    // Linux says EIO, not the end of the file, when the far end is closed.
+    while let Ok(read @ 1..) = near.read(&mut buffer) {
+        bytes.extend_from_slice(&buffer[..read]);
+    }
+    let code = child.wait().expect("mozart ends").code().expect("an exit code");
+    (code, Screen::after(&String::from_utf8(bytes).expect("UTF-8 output")))
 }

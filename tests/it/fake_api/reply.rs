@@ -41,6 +41,7 @@ pub struct Reply {
     delay: Duration,
     end: End,
     always_plain: bool,
+    model: &'static str,
 }
 
 impl Reply {
@@ -88,6 +89,7 @@ impl Reply {
             delay: Duration::ZERO,
             end: End::Whole,
             always_plain: false,
+            model: MODEL,
         }
     }
 
@@ -118,6 +120,12 @@ impl Reply {
     /// Ending for this reason.
     pub fn stop(mut self, reason: &'static str) -> Self {
         self.stop_reason = Some(reason);
+        self
+    }
+
+    /// Said by this model.
+    pub fn by(mut self, model: &'static str) -> Self {
+        self.model = model;
         self
     }
 
@@ -191,7 +199,7 @@ impl Reply {
 
     fn whole(&self, number: usize) -> Value {
         json!({
-            "id": format!("msg_{number}"), "type": "message", "role": "assistant", "model": MODEL,
+            "id": format!("msg_{number}"), "type": "message", "role": "assistant", "model": self.model,
             "content": self.blocks(number), "stop_reason": self.stop_reason(), "stop_sequence": null,
             "usage": { "input_tokens": self.input_tokens, "output_tokens": self.output_tokens },
         })

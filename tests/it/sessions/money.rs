@@ -87,3 +87,26 @@ async fn eight_attempts_without_a_budget_of_their_own_share_that_of_the_run() {
     billed_of(&run, 400_000);
     assert!(run.api.most_at_once() >= 6, "side by side");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_three_batches_it_is_told_what_all_of_them_will_cost_and_their_sessions_can_be_deleted() {
+    let run = ClaudeRun::new(|_| Reply::text("It is done.").tokens(1_000_000, 100_000)).await;
+    run.job(10, &json!({}));
+    let two = run.run(["local-run", "job.yaml", "--yes", "--limit", "2"]).await;
+    assert!(said(&two).contains("$12.00") && !said(&two).contains("of about"), "{}", said(&two));
+    let three = run.run(["resume", "review", "--limit", "1"]).await;
+    assert!(said(&three).contains("$18.00 of about $60.00"), "{}", said(&three));
+    let status = said(&run.run(["status", "review"]).await);
+    assert!(status.contains("$18.00 of about $60.00"), "{status}");
+
+    let prune = async || said(&run.run(["prune", "--sessions", "--keep", "0"]).await);
+    assert_eq!(prune().await.trim(), "0 sessions of 0 runs deleted, 0 bytes", "the run may go on in them");
+    assert!(!run.transcript().is_empty());
+    let logs = said(&run.run(["logs", "review", "--batch", "1"]).await);
+    let (_, session) = logs.split_once("hint: claude --resume ").expect(&logs);
+    assert!(run.transcript().contains(session.split(' ').next().unwrap()), "{logs}");
+    run.run(["stop", "review"]).await;
+    assert!(prune().await.starts_with("3 sessions of 1 run deleted, "));
+    assert_eq!(run.transcript(), "");
+    assert!(said(&run.run(["logs", "review", "--batch", "1"]).await).contains("It is done."), "texts stay");
+}

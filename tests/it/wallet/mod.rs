@@ -9,7 +9,10 @@ use mozart::job::outcome::Usage;
 use serde_json::json;
 
 use self::laptop::Laptop;
-use crate::fake_api::{FakeApi, MODEL, Reply, Request};
+use crate::{
+    cli::mozart::on_terminal,
+    fake_api::{FakeApi, MODEL, Reply, Request},
+};
 
 /// Whether a tool has answered in this session already.
 fn goes_on(request: &Request) -> bool {
@@ -165,4 +168,51 @@ async fn a_key_without_a_budget_needs_a_yes() {
 
     let agreed = laptop.run(&["--yes"]).await;
     assert_eq!(agreed.code, 0, "{}", agreed.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_terminal_a_person_is_asked_once_where_no_budget_is_set() {
+    let api = FakeApi::playing([Reply::text("done")]).await;
+    let laptop = Laptop::with_key(&api);
+    laptop.job(&json!({ "budget": null }));
+    let ask = |typed: &'static str| {
+        let mut command = laptop.mozart().into_std();
+        command.env("TERM", "xterm-256color").args(["local-run", "job.yaml"]);
+        tokio::task::spawn_blocking(move || on_terminal(command, typed))
+    };
+    let question =
+        format!("1 item in 1 batch on {MODEL}, billed to ANTHROPIC_API_KEY. No budget is set. Go on? [y/N]");
+    for typed in ["n\n", "\n"] {
+        let (code, shown) = ask(typed).await.unwrap();
+        assert_eq!(code, 2, "{shown}");
+        assert!(shown.contains(&question) && shown.contains("nothing was started"), "{shown}");
+        assert_eq!(api.requests().len(), 0);
+    }
+    let (code, shown) = ask("y\n").await.unwrap();
+    assert_eq!(code, 0, "{shown}");
+    assert_eq!((shown.matches(&question).count(), api.requests().len()), (1, 1), "{shown}");
+
+    laptop.job(&json!({ "budget": { "perRunUSD": "1" } }));
+    let (code, shown) = ask("").await.unwrap();
+    assert!(!shown.contains("Go on?"), "{code}: {shown}");
+}
+
+#[tokio::test]
+async fn everything_allowed_as_root_is_refused_before_anything_is_sent() {
+    let api = FakeApi::playing([Reply::text("done")]).await;
+    let laptop = Laptop::with_key(&api);
+    laptop.job(&json!({ "backend": { "permissionMode": "bypassPermissions" } }));
+    let run = || {
+        let mut command = laptop.mozart();
+        command.args(["local-run", "job.yaml"]).env_remove("IS_SANDBOX");
+        command
+    };
+    let output = run().output().await.unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    if nix::unistd::geteuid().is_root() {
+        assert_eq!((output.status.code(), api.requests().len()), (Some(2), 0), "{said}");
+        assert!(said.contains("bypassPermissions as root") && said.contains("acceptEdits"), "{said}");
+    } else {
+        assert_eq!((output.status.code(), api.requests().len()), (Some(0), 1), "{said}");
+    }
 }
