@@ -132,7 +132,7 @@ pub struct MozartJobSpec {
     /// The longest a run may take, in seconds; suspended time does not count. No default.
     #[schemars(range(min = 1, max = 31_536_000))]
     pub active_deadline_seconds: Option<u32>,
-    /// How long a finished run is kept, in seconds. No default: it is kept.
+    /// How long a finished run is kept, in seconds; the last run of a job stays. No default: it is kept.
     #[schemars(range(max = 315_360_000))]
     pub ttl_seconds_after_finished: Option<u32>,
     /// How much of the past is kept.

@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Attempt, BeginError, checks::paths, texts::Texts};
-use crate::job::model::Check;
+use super::{Attempt, BeginError, checks::paths};
+use crate::job::{expand::expand_path, model::Check};
 
 /// Of every path that a validation compares: what was there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,20 +34,20 @@ struct State {
 
 impl Baseline {
     /// Reads the batch's baseline, or takes and writes it. A job without such validations has an empty one.
-    pub(super) fn load_or_take(attempt: &Attempt, texts: &impl Texts) -> Result<Self, BeginError> {
+    pub(super) fn load_or_take(attempt: &Attempt) -> Result<Self, BeginError> {
         let mut baseline = Self { taken: attempt.record.began, files: BTreeMap::new() };
         let compared: Vec<&str> =
             attempt.job.validations.iter().filter_map(|it| compared(&it.check)).collect();
         if compared.is_empty() {
             return Ok(baseline);
         }
-        let file = attempt.directory.baseline();
+        let file = attempt.directory.files.baseline();
         if let Some(known) = fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
             return Ok(known);
         }
         for written in compared {
             // What cannot be expanded or lies outside fails as a validation, where it can be said.
-            let Ok(path) = texts.path(&attempt.job, attempt.batch, written) else { continue };
+            let Ok(path) = expand_path(&attempt.job, attempt.batch, written) else { continue };
             let Ok(found) = paths::inside(&path, &attempt.job.workspace.path) else { continue };
             if let Ok(state) = State::of(&found) {
                 baseline.files.insert(path, state);

@@ -2,10 +2,13 @@
 
 use jiff::Timestamp;
 
-use super::{Attempt, checks::Finding};
+use super::Attempt;
 use crate::{
     backend::Judgement,
-    job::outcome::{Failure, FailureClass, Outcome},
+    job::{
+        finding::Finding,
+        outcome::{Failure, FailureClass, Outcome},
+    },
 };
 
 /// The most warnings of an outcome, and the longest, in bytes.

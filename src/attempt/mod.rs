@@ -8,7 +8,6 @@ mod conclusion;
 mod directory;
 pub mod message;
 pub mod remote;
-pub mod texts;
 
 pub use self::{
     conclusion::{conclude, interrupted_while_checked},
@@ -20,11 +19,7 @@ use std::{io, path::Path, sync::Arc};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use self::{
-    baseline::Baseline,
-    checks::Finding,
-    texts::{PromptKind, Texts},
-};
+use self::baseline::Baseline;
 use crate::{
     backend::{self, Call, Session},
     job::{
@@ -32,6 +27,7 @@ use crate::{
         identity::{AttemptName, RunId, SessionId},
         model::{Check, Job},
         outcome::{Failure, FailureClass},
+        prompt::{After, PromptContext, RenderError, render_prompt},
         start::Start,
     },
 };
@@ -112,7 +108,7 @@ impl Attempt {
             job: &self.job,
             name: AttemptName { run: &self.run, key: self.record.start.key },
             batch: self.batch,
-            directory: self.directory.path(),
+            directory: self.directory.files.folder(),
             session: self.record.session,
             previous: self.record.start.previous.as_ref(),
             budget_micro_usd: self.record.start.budget_micro_usd,
@@ -130,27 +126,26 @@ impl Attempt {
     ///
     /// # Errors
     /// With the failure of the attempt.
-    pub fn prepare(&self, texts: &impl Texts) -> Result<String, Failure> {
-        let baseline = self.baseline(texts)?;
+    pub fn prepare(&self) -> Result<String, Failure> {
+        let baseline = self.baseline()?;
         let start = &self.record.start;
-        let kind = match &start.previous {
-            None => PromptKind::First,
-            Some(previous) if previous.session.is_some() => PromptKind::Continued(previous.reason.clone()),
-            Some(previous) => PromptKind::Again(previous.reason.clone()),
+        let after = match &start.previous {
+            None => After::Nothing,
+            Some(previous) if previous.session.is_some() => After::InItsSession(previous.reason.clone()),
+            Some(previous) => After::OverItsFiles(previous.reason.clone()),
         };
         // An interrupted session has not been checked: what it had not yet done is no failure to tell it about.
         let checked = start
             .previous
             .as_ref()
             .is_some_and(|previous| previous.class == FailureClass::Validation || previous.session.is_none());
-        let previous_failures: Vec<Finding> = if checked {
-            checks::look_again(self, &baseline, texts).into_iter().filter(|finding| !finding.passed).collect()
+        let previous_failures = if checked {
+            checks::look_again(self, &baseline).into_iter().filter(|finding| !finding.passed).collect()
         } else {
             Vec::new()
         };
-        let prompt = texts
-            .prompt(&self.job, self.batch, start.attempt, &kind, &previous_failures)
-            .map_err(|text| Failure::new(FailureClass::JobFatal, "PromptNotRendered", text))?;
+        let context = PromptContext { attempt: start.attempt, previous_failures, after };
+        let prompt = render_prompt(&self.job, self.batch, &context).map_err(|error| not_rendered(&error))?;
         let prompt = backend::input(&self.call(), &prompt).into_owned();
         self.directory.write_prompt(&prompt).map_err(|error| not_written(&error))?;
         Ok(prompt)
@@ -160,9 +155,14 @@ impl Attempt {
     ///
     /// # Errors
     /// With the failure of the attempt: it cannot be written.
-    pub fn baseline(&self, texts: &impl Texts) -> Result<Baseline, Failure> {
-        Baseline::load_or_take(self, texts).map_err(|error| not_written(&error))
+    pub fn baseline(&self) -> Result<Baseline, Failure> {
+        Baseline::load_or_take(self).map_err(|error| not_written(&error))
     }
+}
+
+fn not_rendered(error: &RenderError) -> Failure {
+    let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+    Failure::new(FailureClass::JobFatal, "PromptNotRendered", format!("{error}{cause}"))
 }
 
 /// The failure of an attempt whose files cannot be written: disk full, no permission.

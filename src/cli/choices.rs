@@ -1,5 +1,6 @@
 //! What several commands take: which run, and in what form.
 
+use clap::ValueEnum;
 use clap_complete::engine::ArgValueCandidates;
 
 /// Which run is meant.
@@ -11,7 +12,7 @@ pub struct JobArgument {
 }
 
 /// The form of what is one thing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Form {
     /// For people
     #[default]
@@ -21,7 +22,7 @@ pub enum Form {
 }
 
 /// The form of what is a list.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ListForm {
     /// For people
     #[default]
@@ -32,34 +33,37 @@ pub enum ListForm {
     Name,
 }
 
-/// `-o text|json`.
+/// `-o FORM`, one of the values of `F`.
 #[derive(Clone, Copy, Debug, clap::Args)]
-pub struct FormArgument {
-    /// The form: text or json
+pub struct FormArgument<F: ValueEnum + Default + Send + Sync + 'static = Form> {
     #[arg(
         short = 'o',
         long = "output",
         value_name = "FORM",
+        help = help::<F>(),
         value_enum,
-        default_value_t,
-        hide_possible_values = true,
-        hide_default_value = true
+        hide_possible_values = true
     )]
-    pub form: Form,
+    form: Option<F>,
 }
 
-/// `-o table|json|name`.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub struct ListFormArgument {
-    /// The form: table, json or name
-    #[arg(
-        short = 'o',
-        long = "output",
-        value_name = "FORM",
-        value_enum,
-        default_value_t,
-        hide_possible_values = true,
-        hide_default_value = true
-    )]
-    pub form: ListForm,
+impl<F: ValueEnum + Default + Send + Sync + 'static> FormArgument<F> {
+    /// The form that was asked for, or the first. (`default_value_t` would give all of them the default of one `F`.)
+    pub fn get(&self) -> F {
+        self.form.clone().unwrap_or_default()
+    }
+}
+
+/// `The form: table (default), json or name`.
+fn help<F: ValueEnum + Default>() -> String {
+    let name = |value: &F| value.to_possible_value().map(|value| value.get_name().to_owned());
+    let default = name(&F::default());
+    let named = F::value_variants().iter().filter_map(name);
+    let names: Vec<String> = named
+        .map(|name| if Some(&name) == default.as_ref() { format!("{name} (default)") } else { name })
+        .collect();
+    match names.split_last() {
+        Some((last, before @ [_, ..])) => format!("The form: {} or {last}", before.join(", ")),
+        _ => format!("The form: {}", names.concat()),
+    }
 }

@@ -3,7 +3,7 @@
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
-    choices::{ListForm, ListFormArgument},
+    choices::{FormArgument, ListForm},
     error::Advised,
     exit::Exit,
     format,
@@ -35,7 +35,7 @@ enum Verb {
     #[command(before_help = "  mozart credential list\n  mozart credential list -o json")]
     List {
         #[command(flatten)]
-        form: ListFormArgument,
+        form: FormArgument<ListForm>,
     },
     /// Let batches start again; the first of them tries alone
     #[command(before_help = "  mozart credential resume               every one that waits for a person\n  \
@@ -51,7 +51,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let home = Home::of_environment()?;
     let gates = FileGates::list(&home)?;
     match &args.verb {
-        Verb::List { form } => list(&gates, form.form, printer)?,
+        Verb::List { form } => list(&gates, form.get(), printer)?,
         Verb::Resume { key } => resume(&home, gates, key.as_deref(), printer)?,
     }
     Ok(Exit::Done)

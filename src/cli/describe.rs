@@ -13,7 +13,7 @@ use crate::{
     job::{
         batches::Batch,
         expand::{ExpandError, expand_path},
-        model::{Backend, Check, Job},
+        model::{Backend, Job},
         outcome::decimal,
     },
 };
@@ -170,13 +170,7 @@ fn items(job: &Job) -> u32 {
 /// # Errors
 /// A path does not expand; it did when the job was loaded.
 pub fn checked_files(job: &Job, batch: Batch) -> Result<Vec<PathBuf>, ExpandError> {
-    let paths = job.validations.iter().filter_map(|validation| match &validation.check {
-        Check::FileExists { path, .. }
-        | Check::FileModified { path }
-        | Check::ContentContains { path, .. }
-        | Check::ContentRegex { path, .. } => Some(path),
-        Check::CommandSucceeds { .. } | Check::OutputContains { .. } | Check::OutputRegex { .. } => None,
-    });
+    let paths = job.validations.iter().filter_map(|validation| validation.check.path());
     let mut files = Vec::new();
     for path in paths {
         let file = expand_path(job, batch, path)?;

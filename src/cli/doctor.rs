@@ -59,7 +59,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     checks.extend(super::runtime()?.block_on(backend::health_check(&job)));
     let failed = checks.iter().any(|check| check.state == HealthState::Fail);
     let examination = Examination { version: env!("CARGO_PKG_VERSION"), checks };
-    match args.form.form {
+    match args.form.get() {
         Form::Json => printer.json(&examination)?,
         Form::Text => {
             for check in &examination.checks {

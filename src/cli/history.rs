@@ -3,7 +3,7 @@
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
-    choices::{JobArgument, ListForm, ListFormArgument},
+    choices::{FormArgument, JobArgument, ListForm},
     exit::Exit,
     format,
     printer::Printer,
@@ -26,7 +26,7 @@ pub struct Args {
     #[arg(short, long)]
     batches: bool,
     #[command(flatten)]
-    form: ListFormArgument,
+    form: FormArgument<ListForm>,
 }
 
 /// Lists the runs of the job, the last first; with `--batches` those batches of the run that were started.
@@ -35,7 +35,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let found = reading.find(args.job.job.as_deref())?;
     if args.batches {
         let batches = reading.batches(&found)?;
-        match args.form.form {
+        match args.form.get() {
             ListForm::Json => printer.json(&batches)?,
             ListForm::Name => {
                 for batch in &batches {
@@ -46,7 +46,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
         }
     } else {
         let runs = reading.runs(&found.job)?;
-        match args.form.form {
+        match args.form.get() {
             ListForm::Json => printer.json(&runs)?,
             ListForm::Name => {
                 for run in &runs {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    choices::{ListForm, ListFormArgument},
+    choices::{FormArgument, ListForm},
     exit::Exit,
     format,
     printer::Printer,
@@ -21,7 +21,7 @@ use crate::store::record::{JobRecord, RunRecord};
                          mozart list -o json | jq -r '.[] | select(.lastRun.state == \"failed\").job.name'")]
 pub struct Args {
     #[command(flatten)]
-    form: ListFormArgument,
+    form: FormArgument<ListForm>,
 }
 
 #[derive(Serialize)]
@@ -39,7 +39,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
         let last_run = reading.last_run(&job)?;
         rows.push(Row { job, last_run });
     }
-    match args.form.form {
+    match args.form.get() {
         ListForm::Json => printer.json(&rows)?,
         ListForm::Name => {
             for row in &rows {

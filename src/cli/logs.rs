@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     engine::ranges::Ranges,
-    history::AttemptFiles,
+    job::files::AttemptFiles,
     store::record::{AttemptRecord, AttemptState, BatchState},
 };
 
@@ -71,11 +71,11 @@ impl Args {
 
 impl Stream {
     /// The file that has it.
-    fn of(self, files: AttemptFiles) -> PathBuf {
+    fn of(self, files: &AttemptFiles) -> PathBuf {
         match self {
-            Self::Prompt => files.prompt,
-            Self::Stdout => files.stdout,
-            Self::Stderr => files.stderr,
+            Self::Prompt => files.prompt(),
+            Self::Stdout => files.stdout(),
+            Self::Stderr => files.stderr(),
         }
     }
 }
@@ -113,8 +113,8 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let several = attempts.len() > 1;
     let session = attempts.first().and_then(|attempt| attempt.session).filter(|_| !several);
     for attempt in attempts {
-        let text = read(&args.stream().of(reading.files(&found, attempt.key())))?;
-        if args.form.form == Form::Json {
+        let text = read(&args.stream().of(&reading.files(&found, attempt.key())))?;
+        if args.form.get() == Form::Json {
             printer.json_line(&Log { text: tail(&text, args.tail), attempt })?;
             continue;
         }
@@ -125,7 +125,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
         let text = if readable { as_read(&text, &printer.out) } else { text };
         write(&tail(&text, args.tail), printer)?;
         if readable && attempt.state == AttemptState::Failed {
-            let beside = read(&Stream::Stderr.of(reading.files(&found, attempt.key())))?;
+            let beside = read(&Stream::Stderr.of(&reading.files(&found, attempt.key())))?;
             if !beside.is_empty() {
                 printer.line(printer.out.paint(Tone::Quiet, "standard error:"))?;
                 write(&tail(&beside, args.tail), printer)?;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 
 use super::{
-    choices::JobArgument,
+    choices::{FormArgument, JobArgument},
     error::Advised,
     exit::Exit,
     format,
@@ -30,17 +30,8 @@ pub struct Args {
     /// Write batch12.md and so on into this folder
     #[arg(long, value_name = "DIR", conflicts_with = "form")]
     to: Option<PathBuf>,
-    /// The form: text, or jsonl for a JSON object a line
-    #[arg(
-        short = 'o',
-        long = "output",
-        value_name = "FORM",
-        value_enum,
-        default_value_t,
-        hide_possible_values = true,
-        hide_default_value = true
-    )]
-    form: OutputForm,
+    #[command(flatten)]
+    form: FormArgument<OutputForm>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -82,7 +73,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
             write(folder, batch.batch, &answer)?;
             continue;
         }
-        match args.form {
+        match args.form.get() {
             OutputForm::Jsonl => {
                 printer.json_line(&Line { run: &found.run.id, batch: batch.batch, answer })?;
             }

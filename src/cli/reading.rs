@@ -11,6 +11,7 @@ use crate::{
     engine::{ledger::Ledger, waiting::Waiting},
     history::{HistoryError, Reader},
     job::{
+        files::AttemptFiles,
         identity::{AttemptKey, BatchNum, RunId},
         items::PinnedItems,
         model::{Job, StateBackend},
@@ -182,7 +183,7 @@ impl Reading {
     }
 
     /// Where an attempt's texts are.
-    pub fn files(&self, found: &Found, key: AttemptKey) -> crate::history::AttemptFiles {
+    pub fn files(&self, found: &Found, key: AttemptKey) -> AttemptFiles {
         self.reader.files(&found.ledger.run, key)
     }
 

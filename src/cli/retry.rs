@@ -49,5 +49,5 @@ pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     let verb = Verb::Retry(which.batches.map_or(Select::Failed, Select::Batches));
     let (job, on_top) =
         loading::load_to_run(&found.job.file, on_top.on_top()?, pace.parallelism, &verb, printer)?;
-    drive(Drive { job, on_top, verb, pace, form: form.form }, printer)
+    drive(Drive { job, on_top, verb, pace, form: form.get() }, printer)
 }

@@ -112,12 +112,12 @@ pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     let on_top = OnTop { items, ..file.on_top.on_top()? };
     let (job, on_top) = loading::load_to_run(&file.file, on_top, pace.parallelism, &verb, printer)?;
     if dry_run {
-        return dry::show(&job, batches.as_ref(), form.form, printer);
+        return dry::show(&job, batches.as_ref(), form.get(), printer);
     }
     if restart && !pace.yes && !may_begin_again(&job, printer)? {
         return Ok(Exit::BadInput);
     }
-    drive(Drive { job, on_top, verb, pace, form: form.form }, printer)
+    drive(Drive { job, on_top, verb, pace, form: form.get() }, printer)
 }
 
 /// Standard input as it is, a file by its absolute path: it is found again from wherever the run goes on.

@@ -58,7 +58,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let Found { job, run, ledger: _ } = found;
     let open = batches.into_iter().filter(|batch| batch.state != BatchState::Failed).collect();
     let status = Status { run, job, held_by, failures, waiting, open };
-    match args.form.form {
+    match args.form.get() {
         Form::Json => printer.json(&status)?,
         Form::Text => {
             let lines = text(&status, &printer.out, Timestamp::now(), &TimeZone::system());

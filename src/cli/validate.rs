@@ -51,7 +51,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
         }
         results.push((file.as_path(), loaded));
     }
-    if args.form.form == Form::Json {
+    if args.form.get() == Form::Json {
         let verdicts = results.iter().map(|(file, loaded)| match loaded {
             Ok(Loaded { job, warnings }) => {
                 let job = Some(describe::Summary::of(job));

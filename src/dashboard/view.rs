@@ -7,13 +7,15 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::{
-    attempt::checks::Finding,
     engine::{
         ledger::{Ledger, RunPhase},
         ranges::Ranges,
         waiting::Waiting,
     },
-    job::identity::{AttemptKey, BatchNum, RunId},
+    job::{
+        finding::Finding,
+        identity::{AttemptKey, BatchNum, RunId},
+    },
     store::record::{AttemptRecord, BatchRecord, BatchState, RunRecord},
 };
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 pub use self::{
     find::Found,
-    texts::{AttemptFiles, OutputPage, OutputRecord},
+    texts::{OutputPage, OutputRecord},
 };
 use crate::{
     driver::ports::StoreError,

@@ -1,34 +1,18 @@
 //! What an attempt was sent and what it said: files, read where they were written.
 
-use std::{fs, io, path::PathBuf};
+use std::{fs, io};
 
 use serde::Serialize;
 
 use super::{HistoryError, Reader};
 use crate::{
-    job::identity::{AttemptKey, BatchNum, RunId},
-    store::{answers::ANSWER_FILE, record::BatchState},
+    job::{
+        files::AttemptFiles,
+        finding::Finding,
+        identity::{AttemptKey, BatchNum, RunId},
+    },
+    store::record::BatchState,
 };
-
-/// The files of an attempt. One that is missing was not written, or was pruned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct AttemptFiles {
-    /// The attempt's directory.
-    pub directory: PathBuf,
-    /// What was asked.
-    pub prompt: PathBuf,
-    /// Standard output, whole; written while the attempt runs.
-    pub stdout: PathBuf,
-    /// Standard error, whole; written while the attempt runs.
-    pub stderr: PathBuf,
-    /// The answer, where it is not standard output.
-    pub answer: PathBuf,
-    /// What its validations expected and found, as JSON.
-    pub checks: PathBuf,
-    /// How it ended and what it used, as JSON.
-    pub result: PathBuf,
-}
 
 /// The answer of a batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -45,17 +29,12 @@ pub struct OutputRecord {
 impl Reader {
     /// Where the files of an attempt are.
     pub fn files(&self, run: &RunId, key: AttemptKey) -> AttemptFiles {
-        let directory = self.home.attempt(run, key);
-        let file = |name: &str| directory.join(name);
-        AttemptFiles {
-            prompt: file("prompt.md"),
-            stdout: file("stdout.log"),
-            stderr: file("stderr.log"),
-            answer: file(ANSWER_FILE),
-            checks: file("checks.json"),
-            result: file("result.json"),
-            directory,
-        }
+        self.home.attempt(run, key)
+    }
+
+    /// What the validations of an attempt found; `None` where they were not looked at, or that is no longer kept.
+    pub fn findings(&self, run: &RunId, key: AttemptKey) -> Option<Vec<Finding>> {
+        serde_json::from_slice(&fs::read(self.files(run, key).findings()).ok()?).ok()
     }
 
     /// The answers of the succeeded batches with a number above `after` (0 for the first page), by number; looked for
@@ -87,7 +66,7 @@ impl Reader {
     /// It could not be read.
     pub fn answer(&self, run: &RunId, key: AttemptKey) -> Result<Option<String>, HistoryError> {
         let files = self.files(run, key);
-        for path in [files.answer, files.stdout] {
+        for path in [files.answer(), files.stdout()] {
             match fs::read(&path) {
                 Ok(bytes) => return Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

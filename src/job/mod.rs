@@ -2,6 +2,8 @@
 
 pub mod batches;
 pub mod expand;
+pub mod files;
+pub mod finding;
 pub mod identity;
 mod item_text;
 pub mod items;

@@ -368,6 +368,40 @@ pub enum Check {
     },
 }
 
+impl Check {
+    /// Its type in the job file.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::FileExists { .. } => "file_exists",
+            Self::FileModified { .. } => "file_modified",
+            Self::ContentContains { .. } => "content_contains",
+            Self::ContentRegex { .. } => "content_regex",
+            Self::CommandSucceeds { .. } => "command_succeeds",
+            Self::OutputContains { .. } => "output_contains",
+            Self::OutputRegex { .. } => "output_regex",
+        }
+    }
+
+    /// The path as written, of those that look at a file.
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::FileExists { path, .. }
+            | Self::FileModified { path }
+            | Self::ContentContains { path, .. }
+            | Self::ContentRegex { path, .. } => Some(path),
+            Self::CommandSucceeds { .. } | Self::OutputContains { .. } | Self::OutputRegex { .. } => None,
+        }
+    }
+
+    /// The command as written, of those that run one.
+    pub fn command(&self) -> Option<&str> {
+        match self {
+            Self::CommandSucceeds { command, .. } => Some(command),
+            _ => None,
+        }
+    }
+}
+
 /// Who is told what.
 #[derive(Clone, Debug)]
 pub struct Notification {

@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use minijinja::Value;
-use serde::{Deserialize, Serialize};
 
 use super::{
     batches::Batch,
-    model::{Job, Prompt},
+    finding::Finding,
+    model::{Backend, Job, Prompt},
     template::{TemplateError, value},
 };
 
@@ -19,53 +19,28 @@ pub const MAX_PROMPT_BYTES: usize = 9_000_000;
 pub struct PromptContext {
     /// Tries of this batch, 1 first; waits for a limit do not count.
     pub attempt: u32,
-    /// What was missing after the try before; empty on the first.
-    pub previous_failures: Vec<PreviousFailure>,
-    /// How the attempt before ended, for people: `the plan's limit was reached`. Empty on the first.
-    pub reason: String,
-    /// Which form.
-    pub kind: PromptKind,
+    /// What was not right after the try before; empty on the first, and where it was not looked at.
+    pub previous_failures: Vec<Finding>,
+    /// What it follows.
+    pub after: After,
+}
+
+/// What an attempt follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    /// Nothing: it is the first.
+    Nothing,
+    /// A try that ended for this reason (`Timeout`) and whose session goes on.
+    InItsSession(String),
+    /// A try that ended for this reason, over whose files a new session works.
+    OverItsFiles(String),
 }
 
 impl PromptContext {
     /// That of a batch's first attempt.
     pub fn first() -> Self {
-        Self { attempt: 1, previous_failures: Vec::new(), reason: String::new(), kind: PromptKind::First }
+        Self { attempt: 1, previous_failures: Vec::new(), after: After::Nothing }
     }
-}
-
-/// Which form a prompt has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PromptKind {
-    /// The author's prompt, in a session in which nothing was done before.
-    First,
-    /// The session goes on: its work was checked, and something is missing.
-    ContinueAfterChecks,
-    /// The session goes on after a limit, an interruption or a timeout.
-    ContinueAfterInterruption,
-    /// The author's prompt in a new session, over what an earlier one left.
-    FreshOverEarlierWork,
-}
-
-/// A validation that did not pass.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PreviousFailure {
-    /// The validation's type: `file_exists`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// The file, for those that look at one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub path: Option<String>,
-    /// The command, for those that run one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<String>,
-    /// The author's words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    /// What should be.
-    pub expected: String,
-    /// What is, at most 2 KiB.
-    pub actual: String,
 }
 
 /// Why there is no prompt.
@@ -102,23 +77,34 @@ pub enum RenderError {
 /// The template fails, or what it makes is blank or too long. Every form of every batch was rendered when the job was
 /// loaded, so this fails later only where the template depends on what failed before.
 pub fn render_prompt(job: &Job, batch: Batch, context: &PromptContext) -> Result<String, RenderError> {
-    let text = match context.kind {
-        PromptKind::ContinueAfterChecks => after_checks(&context.previous_failures),
-        PromptKind::ContinueAfterInterruption => format!(
+    let text = match &context.after {
+        After::Nothing => author(job, batch, context)?,
+        After::InItsSession(_) if !context.previous_failures.is_empty() => {
+            after_checks(&context.previous_failures)
+        }
+        After::InItsSession(reason) => format!(
             "The session was interrupted ({}) and goes on now. Check whether your last step took effect before you \
              repeat it, then finish the task.",
-            context.reason
+            in_words(job, reason)
         ),
-        PromptKind::First => author(job, batch, context)?,
-        PromptKind::FreshOverEarlierWork => {
+        After::OverItsFiles(reason) => {
             let mut text = author(job, batch, context)?;
             let _ = write!(
                 text,
-                "\n\nThis is try {} at this batch; an earlier one ended with: {}. Its files may be there. Look at \
-                 them first, keep what is right, complete what is missing, and do not append, commit or send \
-                 anything a second time.",
-                context.attempt, context.reason
+                "\n\nThis is try {} at this batch; an earlier one ended with: {}.",
+                context.attempt,
+                in_words(job, reason)
             );
+            if !matches!(job.backend, Backend::Anthropic(_)) {
+                text.push_str(
+                    " Its files may be there. Look at them first, keep what is right, complete what is missing, and \
+                     do not append, commit or send anything a second time.",
+                );
+            }
+            if !context.previous_failures.is_empty() && !job.prompt.templates.uses("previous_failures") {
+                text.push_str("\nNot yet right:\n");
+                text.push_str(listed(&context.previous_failures).trim_end());
+            }
             text
         }
     };
@@ -170,14 +156,39 @@ fn author(job: &Job, batch: Batch, context: &PromptContext) -> Result<String, Re
     Ok(text)
 }
 
-fn after_checks(failures: &[PreviousFailure]) -> String {
-    let mut text = "Your work on this batch was checked. Not yet right:\n".to_owned();
-    for PreviousFailure { kind, path, command, expected, actual, .. } in failures {
-        let what = path.as_ref().or(command.as_ref()).unwrap_or(kind);
-        let _ = writeln!(text, "- {what}: expected {expected}, found {actual}");
+fn after_checks(failures: &[Finding]) -> String {
+    format!(
+        "Your work on this batch was checked. Not yet right:\n{}Mend only that. Leave what is right as it is and add \
+         nothing a second time.",
+        listed(failures)
+    )
+}
+
+/// A line each.
+fn listed(failures: &[Finding]) -> String {
+    let mut text = String::new();
+    for failure in failures {
+        let Finding { expected, actual, .. } = failure;
+        let _ = writeln!(text, "- {}: expected {expected}, found {actual}", failure.subject());
     }
-    text.push_str("Mend only that. Leave what is right as it is and add nothing a second time.");
     text
+}
+
+/// How the attempt before ended, as the model is told.
+fn in_words(job: &Job, reason: &str) -> String {
+    let turns = match &job.backend {
+        Backend::ClaudeCli(settings) => settings.max_turns,
+        Backend::Anthropic(_) | Backend::Command(_) => None,
+    };
+    match (reason, turns) {
+        ("MaxTurns", Some(turns)) => format!("you were stopped after {turns} turns"),
+        ("LimitReached", _) => "the plan's limit was reached".to_owned(),
+        ("Timeout", _) => "it took longer than it may".to_owned(),
+        ("Vanished" | "AttemptLost" | "Killed", _) => "its process died".to_owned(),
+        ("ValidationFailed", _) => "its work was checked, and not all of it was right".to_owned(),
+        ("Interrupted", _) => "it was ended to go on later".to_owned(),
+        _ => reason.to_owned(),
+    }
 }
 
 fn variables(job: &Job, batch: Batch, context: &PromptContext) -> Value {

@@ -20,7 +20,6 @@ use std::{path::PathBuf, sync::Arc};
 
 use self::{client::lock, sessions::SessionFolder, shared::Shared};
 use crate::{
-    attempt::texts::Texts,
     driver::ports::{Launcher, Outputs},
     engine::world::{AttemptState, Sessions, Sighting},
     job::{
@@ -47,8 +46,8 @@ pub struct Place {
 
 /// The launcher of this machine.
 #[derive(Debug)]
-pub struct LocalLauncher<O, T> {
-    shared: Arc<Shared<O, T>>,
+pub struct LocalLauncher<O> {
+    shared: Arc<Shared<O>>,
 }
 
 /// Why attempts cannot be run here.
@@ -80,7 +79,7 @@ pub async fn end_processes_of(run: &RunId) {
     shared::end_marked(|mark| mark.starts_with(&run)).await;
 }
 
-impl<O: Outputs + 'static, T: Texts> LocalLauncher<O, T> {
+impl<O: Outputs + 'static> LocalLauncher<O> {
     /// Takes up the run. `window` are the attempts that the ledger says may have been started and are not finished:
     /// what still runs of them is adopted, what has ended is judged, and processes of this run that belong to none of
     /// them are ended.
@@ -91,10 +90,9 @@ impl<O: Outputs + 'static, T: Texts> LocalLauncher<O, T> {
         place: Place,
         window: impl IntoIterator<Item = AttemptKey>,
         outputs: O,
-        texts: T,
     ) -> Result<Self, OpenError> {
         shared::outwait_keepers(&place).await?;
-        let shared = Arc::new(Shared::open(place, outputs, texts)?);
+        let shared = Arc::new(Shared::open(place, outputs)?);
         let mut found = Vec::new();
         let mut adopted = Vec::new();
         for key in window {
@@ -119,8 +117,8 @@ impl<O: Outputs + 'static, T: Texts> LocalLauncher<O, T> {
     ///
     /// # Errors
     /// As [`LocalLauncher::open`].
-    pub async fn open_one(place: Place, key: AttemptKey, outputs: O, texts: T) -> Result<Self, OpenError> {
-        let shared = Arc::new(Shared::open(place, outputs, texts)?);
+    pub async fn open_one(place: Place, key: AttemptKey, outputs: O) -> Result<Self, OpenError> {
+        let shared = Arc::new(Shared::open(place, outputs)?);
         if let Some(attempt) = stage::find(&shared.place, key) {
             let stage = stage::of(&attempt.directory);
             if !stage.may_have_processes() {
@@ -134,7 +132,7 @@ impl<O: Outputs + 'static, T: Texts> LocalLauncher<O, T> {
     }
 }
 
-impl<O: Outputs + 'static, T: Texts> Launcher for LocalLauncher<O, T> {
+impl<O: Outputs + 'static> Launcher for LocalLauncher<O> {
     async fn look(&self) -> Vec<Sighting> {
         let mut entries = lock(&self.shared.entries);
         entries.iter_mut().map(|(key, entry)| Sighting { key: *key, state: entry.look() }).collect()

@@ -1,6 +1,12 @@
 //! Processes of the system, told apart across reuse of their numbers.
 
-use std::{fs, io, path::Path};
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
+    thread,
+    time::Duration,
+};
 
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
@@ -34,6 +40,14 @@ impl Process {
     }
 }
 
+/// How often a process that shows no whole environment is looked at again: in all, and while it has a command line.
+const LOOKS: u32 = 50;
+const LOOKS_WHEN_SETTLED: u32 = 3;
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+
+/// Environments are rarely larger, in bytes.
+const USUAL_ENVIRONMENT: usize = 128 << 10;
+
 struct Stat {
     start_ticks: u64,
     ended: bool,
@@ -64,10 +78,33 @@ pub fn mark(pid: i32) -> Option<String> {
 }
 
 fn mark_in(process: &Path) -> io::Result<Option<String>> {
-    let environment = fs::read(process.join("environ"))?;
+    let mut environment = environment(process)?;
+    let mut settled = 0;
+    for _ in 0..LOOKS {
+        // While a process becomes another program its environment cannot be read to the end, nor its command line.
+        let whole = environment.last() == Some(&0);
+        if whole || settled == LOOKS_WHEN_SETTLED || fs::read_link(process.join("exe")).is_err() {
+            break;
+        }
+        settled += u32::from(!fs::read(process.join("cmdline"))?.is_empty());
+        thread::sleep(LOOK_AGAIN);
+        environment = self::environment(process)?;
+    }
     let mut variables = environment.split(|byte| *byte == 0);
     let value = variables.find_map(|variable| variable.strip_prefix(MARK.as_bytes())?.strip_prefix(b"="));
     Ok(value.map(|value| String::from_utf8_lossy(value).into_owned()))
+}
+
+/// In one read, if it is not larger than is usual: what comes by several can be of two programs.
+fn environment(process: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(process.join("environ"))?;
+    let mut environment = vec![0; USUAL_ENVIRONMENT];
+    let read = file.read(&mut environment)?;
+    environment.truncate(read);
+    if read == USUAL_ENVIRONMENT {
+        file.read_to_end(&mut environment)?;
+    }
+    Ok(environment)
 }
 
 /// Every process of this user whose mark `ours` accepts. Reads every environment there is: for starts and leftovers.
@@ -104,5 +141,35 @@ pub fn signal(pid: i32, signal: Signal) {
 pub fn signal_group(leader: i32, signal: Signal) {
     if let Some(leader) = Pid::from_raw(leader) {
         let _ = rustix::process::kill_process_group(leader, signal);
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_also_while_it_becomes_another_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = folder.path().join("again");
+        fs::write(&script, "exec sh \"$0\"").unwrap();
+        let mut child = Command::new("sh").arg(&script).env(MARK, "j/r1/b1-a1").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let missed = (0..20_000).filter(|_| mark(pid).is_none()).count();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(missed, 0);
+    }
+
+    #[test]
+    fn a_process_without_an_environment_has_no_mark() {
+        let mut child = Command::new("sleep").arg("600").env_clear().spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        assert_eq!(mark(pid), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(mark(pid), None);
     }
 }

@@ -12,27 +12,26 @@ use crate::{
     attempt::{
         Attempt,
         checks::{CheckProgram, Programs},
-        texts::Texts,
     },
     backend::{self, Exit},
     driver::ports::Outputs,
 };
 
 /// Runs the commands of an attempt's validations through the keeper.
-pub struct CheckPrograms<O, T> {
-    shared: Arc<Shared<O, T>>,
+pub struct CheckPrograms<O> {
+    shared: Arc<Shared<O>>,
     mark: String,
     ending: Ending,
 }
 
-impl<O, T> CheckPrograms<O, T> {
+impl<O> CheckPrograms<O> {
     /// For the validations of `attempt`, which end when it is asked to.
-    pub fn new(shared: &Arc<Shared<O, T>>, attempt: &Attempt, ending: Ending) -> Self {
+    pub fn new(shared: &Arc<Shared<O>>, attempt: &Attempt, ending: Ending) -> Self {
         Self { shared: Arc::clone(shared), mark: attempt.record.name.clone(), ending }
     }
 }
 
-impl<O: Outputs + 'static, T: Texts> Programs for CheckPrograms<O, T> {
+impl<O: Outputs + 'static> Programs for CheckPrograms<O> {
     async fn run(&self, program: CheckProgram) -> Result<Exit, String> {
         // What an earlier look said is not said again.
         match std::fs::remove_file(&program.output) {

@@ -18,11 +18,12 @@ use super::{
     stage::Stage,
 };
 use crate::{
-    attempt::{self, Attempt, checks, conclude, texts::Texts},
+    attempt::{self, Attempt, checks, conclude},
     backend::{self, Answer, EndedBy, Exit, Follower, Judgement, Material, Place, Told},
     driver::ports::Outputs,
     engine::world::AttemptState,
     job::{
+        finding::Finding,
         identity::AttemptName,
         outcome::{Failure, FailureClass, GateSignal, Outcome, Usage},
         start::{EndMode, Start},
@@ -39,7 +40,7 @@ const MAX_KEEPERS_LOST: u32 = 5;
 pub(super) type Ending = watch::Receiver<Option<EndMode>>;
 
 /// Starts an attempt, unless it is there.
-pub fn launch<O: Outputs + 'static, T: Texts>(shared: &Arc<Shared<O, T>>, start: Start) {
+pub fn launch<O: Outputs + 'static>(shared: &Arc<Shared<O>>, start: Start) {
     let key = start.key;
     let place = &shared.place;
     let (ending, session) = {
@@ -82,7 +83,7 @@ pub fn launch<O: Outputs + 'static, T: Texts>(shared: &Arc<Shared<O, T>>, start:
 }
 
 /// Takes up an attempt that an earlier Mozart began.
-pub fn go_on<O: Outputs + 'static, T: Texts>(shared: &Arc<Shared<O, T>>, attempt: Attempt, stage: Stage) {
+pub fn go_on<O: Outputs + 'static>(shared: &Arc<Shared<O>>, attempt: Attempt, stage: Stage) {
     let (entry, ending) = Entry::running(attempt.record.start.budget_micro_usd);
     lock(&shared.entries).insert(attempt.record.start.key, entry);
     let session = match (&stage, &shared.place.sessions) {
@@ -92,8 +93,8 @@ pub fn go_on<O: Outputs + 'static, T: Texts>(shared: &Arc<Shared<O, T>>, attempt
     spawn(shared, attempt, stage, ending, session);
 }
 
-fn spawn<O: Outputs + 'static, T: Texts>(
-    shared: &Arc<Shared<O, T>>,
+fn spawn<O: Outputs + 'static>(
+    shared: &Arc<Shared<O>>,
     attempt: Attempt,
     stage: Stage,
     ending: Ending,
@@ -113,8 +114,8 @@ fn spawn<O: Outputs + 'static, T: Texts>(
 }
 
 /// An attempt in the hands of its task.
-struct Running<O, T> {
-    shared: Arc<Shared<O, T>>,
+struct Running<O> {
+    shared: Arc<Shared<O>>,
     attempt: Arc<Attempt>,
     ending: Ending,
     /// Counts among the credential's sessions, until its program has ended.
@@ -135,7 +136,7 @@ enum Ended {
     KeeperGone,
 }
 
-impl<O: Outputs + 'static, T: Texts> Running<O, T> {
+impl<O: Outputs + 'static> Running<O> {
     async fn follow_through(mut self, mut stage: Stage) -> AttemptState {
         let mut keepers_lost = 0;
         let ended = loop {
@@ -192,7 +193,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
 
     async fn prepare(&self) -> Result<String, Failure> {
         if !self.attempt.reads_files() {
-            return self.attempt.prepare(&self.shared.texts);
+            return self.attempt.prepare();
         }
         self.on_a_thread(Attempt::prepare).await?
     }
@@ -207,7 +208,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
             Ok(keeper) => keeper,
             Err(error) => return Ended::Failed(no_keeper(&error)),
         };
-        let directory = &self.attempt.directory;
+        let files = &self.attempt.directory.files;
         let program = invocation.program.clone();
         let cwd = invocation.cwd.clone();
         let id = keeper.next_id();
@@ -220,10 +221,10 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
             env_set: invocation.env_set,
             env_copy: invocation.env_copy,
             env_remove: invocation.env_remove,
-            stdin: Some(directory.prompt()),
-            stdout: directory.stdout(),
-            stderr: directory.stderr(),
-            record: Some(directory.path().to_owned()),
+            stdin: Some(files.prompt()),
+            stdout: files.stdout(),
+            stderr: files.stderr(),
+            record: Some(files.folder().to_owned()),
             hold: self.session.as_ref().map(|session| session.path().to_owned()),
             timeout_ms: milliseconds(self.attempt.job.timeout),
         }));
@@ -241,13 +242,13 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
             Ok(keeper) => keeper,
             Err(error) => return Ended::Failed(no_keeper(&error)),
         };
-        let directory = &self.attempt.directory;
+        let files = &self.attempt.directory.files;
         let id = keeper.next_id();
         let request = Request::Adopt(Box::new(Adopt {
             id,
             mark: self.attempt.record.name.clone(),
-            record: directory.path().to_owned(),
-            streams: vec![directory.stdout(), directory.stderr()],
+            record: files.folder().to_owned(),
+            streams: vec![files.stdout(), files.stderr()],
             process: record,
         }));
         let end = keeper.watch(id, &request);
@@ -259,7 +260,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
         match end {
             End::Exited(exit) => Ended::Exit(exit, told),
             End::NotStarted { error, file } => {
-                let file = file.unwrap_or_else(|| self.attempt.directory.path().to_owned());
+                let file = file.unwrap_or_else(|| self.attempt.directory.files.folder().to_owned());
                 let text = format!("cannot open {}: {error}", file.display());
                 Ended::Failed(Failure::new(FailureClass::Transient, "AttemptNotWritten", text))
             }
@@ -276,7 +277,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
         mut end: oneshot::Receiver<End>,
     ) -> (End, Option<Failure>) {
         let mut tail = Follower::new(&self.attempt.call())
-            .map(|follower| Tail::new(self.attempt.directory.stdout(), follower));
+            .map(|follower| Tail::new(self.attempt.directory.files.stdout(), follower));
         let mut hopeless = None;
         let mut silent_since = None;
         loop {
@@ -339,8 +340,8 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
     }
 
     async fn judge(&self, exit: Exit) -> Judgement {
-        let judge = move |attempt: &Attempt, _: &T| {
-            let (stdout, stderr) = (attempt.directory.stdout(), attempt.directory.stderr());
+        let judge = move |attempt: &Attempt| {
+            let (stdout, stderr) = (attempt.directory.files.stdout(), attempt.directory.files.stderr());
             for stream in [&stdout, &stderr] {
                 if let Err(error) = logs::cap(stream) {
                     tracing::warn!(path = %stream.display(), %error, "cannot cut an output to what is kept");
@@ -349,7 +350,7 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
             backend::judge(&attempt.call(), Material { stdout: &stdout, stderr: &stderr, exit })
         };
         if Follower::new(&self.attempt.call()).is_none() {
-            return judge(&self.attempt, &self.shared.texts);
+            return judge(&self.attempt);
         }
         self.on_a_thread(judge).await.unwrap_or_else(Judgement::failed)
     }
@@ -391,16 +392,16 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
         outcome
     }
 
-    async fn look_at_validations(&mut self, answer: Answer) -> Result<Vec<checks::Finding>, Failure> {
+    async fn look_at_validations(&mut self, answer: Answer) -> Result<Vec<Finding>, Failure> {
         let attempt = Arc::clone(&self.attempt);
         let shared = Arc::clone(&self.shared);
         let programs = CheckPrograms::new(&shared, &attempt, self.ending.clone());
         let findings = if attempt.reads_files() {
             let handle = tokio::runtime::Handle::current();
-            let look = move || handle.block_on(checks::look(&attempt, &answer, &shared.texts, &programs));
+            let look = move || handle.block_on(checks::look(&attempt, &answer, &programs));
             tokio::task::spawn_blocking(look).await.map_err(|error| panicked(&error))??
         } else {
-            checks::look(&attempt, &answer, &shared.texts, &programs).await?
+            checks::look(&attempt, &answer, &programs).await?
         };
         if let Err(error) = self.attempt.directory.write_findings(&findings) {
             tracing::warn!(attempt = %self.attempt.record.name, %error, "cannot write what the validations found");
@@ -427,11 +428,10 @@ impl<O: Outputs + 'static, T: Texts> Running<O, T> {
     /// Does what may block where that holds nobody up.
     async fn on_a_thread<R: Send + 'static>(
         &self,
-        work: impl FnOnce(&Attempt, &T) -> R + Send + 'static,
+        work: impl FnOnce(&Attempt) -> R + Send + 'static,
     ) -> Result<R, Failure> {
         let attempt = Arc::clone(&self.attempt);
-        let shared = Arc::clone(&self.shared);
-        let work = tokio::task::spawn_blocking(move || work(&attempt, &shared.texts));
+        let work = tokio::task::spawn_blocking(move || work(&attempt));
         work.await.map_err(|error| panicked(&error))
     }
 }

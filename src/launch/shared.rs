@@ -30,13 +30,11 @@ use crate::{
 
 /// What every attempt of a run shares.
 #[derive(Debug)]
-pub struct Shared<O, T> {
+pub struct Shared<O> {
     /// Where and for what.
     pub place: Place,
     /// The home of answers.
     pub outputs: O,
-    /// The texts of batches.
-    pub texts: T,
     /// Every attempt that is not released.
     pub entries: Mutex<HashMap<AttemptKey, Entry>>,
     /// Told after every change of an entry.
@@ -93,16 +91,15 @@ impl Entry {
     }
 }
 
-impl<O, T> Shared<O, T> {
+impl<O> Shared<O> {
     /// Makes the run's folder and starts a keeper.
-    pub fn open(place: Place, outputs: O, texts: T) -> Result<Self, OpenError> {
+    pub fn open(place: Place, outputs: O) -> Result<Self, OpenError> {
         make_folder(&place)?;
         let failed = |source| OpenError::Keeper { program: place.keeper.clone(), source };
         let keeper = start_keeper(&place).map_err(failed)?;
         Ok(Self {
             place,
             outputs,
-            texts,
             entries: Mutex::default(),
             changed: Notify::new(),
             crowded: AtomicBool::new(false),

@@ -51,7 +51,7 @@ pub fn of(directory: &Directory) -> Stage {
         Stage::Exited(exit)
     } else if let Some(record) = directory.read_process() {
         Stage::Started(record)
-    } else if directory.stdout().exists() {
+    } else if directory.files.stdout().exists() {
         Stage::Unrecorded
     } else {
         Stage::Begun

@@ -1,9 +1,12 @@
 //! The answers of a run's attempts, read back for notifications that carry them.
 
-use std::{error::Error, fs::File, io::Read, path::Path};
+use std::{error::Error, fs::File, io::Read};
 
 use crate::{
-    job::identity::{AttemptKey, RunId},
+    job::{
+        files::AttemptFiles,
+        identity::{AttemptKey, RunId},
+    },
     notify::{Answer, Answers},
     store::home::Home,
 };
@@ -28,15 +31,15 @@ impl Answers for RunAnswers {
         key: AttemptKey,
         limit: usize,
     ) -> Result<Option<Answer>, Box<dyn Error + Send + Sync>> {
-        let folder = self.home.attempt(&self.run, key);
-        tokio::task::spawn_blocking(move || read(&folder, limit)).await?
+        let files = self.home.attempt(&self.run, key);
+        tokio::task::spawn_blocking(move || read(&files, limit)).await?
     }
 }
 
 /// An answer stands in its own file, or is the output of the program as it stands.
-fn read(folder: &Path, limit: usize) -> Result<Option<Answer>, Box<dyn Error + Send + Sync>> {
-    for name in ["answer.md", "stdout.log"] {
-        let file = match File::open(folder.join(name)) {
+fn read(files: &AttemptFiles, limit: usize) -> Result<Option<Answer>, Box<dyn Error + Send + Sync>> {
+    for path in [files.answer(), files.stdout()] {
+        let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error.into()),
@@ -63,11 +66,11 @@ mod tests {
     #[test]
     fn an_answer_is_cut_between_characters() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path();
-        assert_eq!(read(path, 10).unwrap(), None);
-        std::fs::write(folder.path().join("stdout.log"), "né").unwrap();
-        assert_eq!(read(path, 2).unwrap(), Some(Answer { text: "n".to_owned(), truncated: true }));
-        std::fs::write(folder.path().join("answer.md"), "whole").unwrap();
-        assert_eq!(read(path, 5).unwrap(), Some(Answer { text: "whole".to_owned(), truncated: false }));
+        let files = AttemptFiles::at(folder.path().to_owned());
+        assert_eq!(read(&files, 10).unwrap(), None);
+        std::fs::write(files.stdout(), "né").unwrap();
+        assert_eq!(read(&files, 2).unwrap(), Some(Answer { text: "n".to_owned(), truncated: true }));
+        std::fs::write(files.answer(), "whole").unwrap();
+        assert_eq!(read(&files, 5).unwrap(), Some(Answer { text: "whole".to_owned(), truncated: false }));
     }
 }

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    attempt::texts::JobTexts,
     driver::ports::Launcher as _,
     engine::world::AttemptState,
     job::{
@@ -149,7 +148,7 @@ pub async fn run(
     let answers = Answers::of_run(directory.clone());
     let place = Place { job: Arc::new(job), run: run.clone(), directory, keeper: program, sessions: None };
     let key = start.key;
-    let launcher = LocalLauncher::open_one(place, key, answers, JobTexts).await?;
+    let launcher = LocalLauncher::open_one(place, key, answers).await?;
     launcher.launch(start.clone()).await;
     loop {
         let seen = launcher.look().await.into_iter().find(|seen| seen.key == key);

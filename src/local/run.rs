@@ -25,7 +25,6 @@ use super::{
     wishes::{self, Heard},
 };
 use crate::{
-    attempt::texts::JobTexts,
     backend,
     driver::{
         clock::{ClockError, MachineClock},
@@ -330,7 +329,7 @@ async fn drive_here(
     let (directory, keeper) = (folder.clone(), machine.program.clone());
     let place = Place { job: job.clone(), run, directory, keeper, sessions };
     let window: Vec<_> = ledger.claimed.iter().filter_map(|batch| ledger.present_attempt(batch)).collect();
-    let launcher = LocalLauncher::open(place, window, answers, JobTexts).await?;
+    let launcher = LocalLauncher::open(place, window, answers).await?;
     let _awake = keep_awake(request, watcher);
 
     let wishes = Wishes {

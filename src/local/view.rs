@@ -13,11 +13,13 @@ use tokio::sync::watch;
 
 use super::observe::{driver_of, waits_for};
 use crate::{
-    attempt::{Directory, checks::Finding},
     dashboard::view::{Driver, JobEntry, Piece, RunEntry, Spec, Text, TextKind, View, ViewError},
     engine::ledger::Ledger,
     history::{HistoryError, Reader},
-    job::identity::{AttemptKey, BatchNum, RunId},
+    job::{
+        finding::Finding,
+        identity::{AttemptKey, BatchNum, RunId},
+    },
     store::{
         home::Home,
         record::{AttemptRecord, BatchRecord, BatchState, JobRecord},
@@ -189,8 +191,8 @@ impl View for LocalView {
     }
 
     async fn findings(&self, run: &RunId, key: AttemptKey) -> Result<Vec<Finding>, ViewError> {
-        let directory = Directory::of(&self.home.run(run), key);
-        let read = blocking(move || Ok(directory.read_findings().unwrap_or_default())).await;
+        let (reader, run) = (self.reader(), run.clone());
+        let read = blocking(move || Ok(reader.findings(&run, key).unwrap_or_default())).await;
         read.map_err(|source| ViewError { context: "the validations cannot be read", source: source.into() })
     }
 
@@ -203,10 +205,10 @@ impl View for LocalView {
     ) -> Result<Option<Text>, ViewError> {
         let files = self.reader().files(run, key);
         let path = match text {
-            TextKind::Prompt => files.prompt,
-            TextKind::Stdout => files.stdout,
-            TextKind::Stderr => files.stderr,
-            TextKind::Answer => files.answer,
+            TextKind::Prompt => files.prompt(),
+            TextKind::Stdout => files.stdout(),
+            TextKind::Stderr => files.stderr(),
+            TextKind::Answer => files.answer(),
         };
         let read = blocking(move || read_piece(&path, piece)).await;
         read.map_err(|source| ViewError {

@@ -9,11 +9,11 @@ use super::{
 };
 use crate::{
     driver::ports::{Outputs, StoreError},
-    job::identity::{AttemptKey, RunId},
+    job::{
+        files::AttemptFiles,
+        identity::{AttemptKey, RunId},
+    },
 };
-
-/// The file of an answer, in its attempt's directory.
-pub const ANSWER_FILE: &str = "answer.md";
 
 /// The answers of local runs, whatever the form of their state.
 #[derive(Clone, Debug)]
@@ -43,11 +43,11 @@ impl Answers {
 
     /// Where an answer is kept.
     pub fn path(&self, run: &RunId, key: AttemptKey) -> PathBuf {
-        let attempt = match &self.place {
+        let files = match &self.place {
             Place::Home(home) => home.attempt(run, key),
-            Place::Run(folder) => folder.join(format!("b{}/a{}", key.batch, key.ordinal)),
+            Place::Run(folder) => AttemptFiles::of(folder, key),
         };
-        attempt.join(ANSWER_FILE)
+        files.answer()
     }
 
     fn write(&self, path: &Path, answer: &str) -> std::io::Result<()> {

@@ -7,7 +7,10 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::job::identity::{AttemptKey, BatchNum, RunId};
+use crate::job::{
+    files::{AttemptFiles, batch_folder},
+    identity::{AttemptKey, BatchNum, RunId},
+};
 
 /// The state folder of a user: `$MOZART_HOME`, else `$XDG_STATE_HOME/mozart`, else `~/.local/state/mozart`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,11 +93,11 @@ impl Home {
 
     /// All that a batch of a run leaves.
     pub fn batch(&self, run: &RunId, batch: BatchNum) -> PathBuf {
-        self.run(run).join(format!("b{batch}"))
+        batch_folder(&self.run(run), batch)
     }
 
-    /// An attempt's directory.
-    pub fn attempt(&self, run: &RunId, key: AttemptKey) -> PathBuf {
-        self.batch(run, key.batch).join(format!("a{}", key.ordinal))
+    /// The files of an attempt.
+    pub fn attempt(&self, run: &RunId, key: AttemptKey) -> AttemptFiles {
+        AttemptFiles::of(&self.run(run), key)
     }
 }

@@ -1,7 +1,7 @@
 //! `command_succeeds`: a shell command that must end with 0.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
     time::Duration,
@@ -9,9 +9,9 @@ use std::{
 
 use super::{MAX_ACTUAL_BYTES, Verdict};
 use crate::{
-    attempt::{Attempt, conclusion::interrupted_while_checked, texts::Texts},
+    attempt::{Attempt, conclusion::interrupted_while_checked},
     backend::{self, EndedBy, Exit},
-    job::{model::Check, outcome::Failure},
+    job::{expand::expand_command, model::Check, outcome::Failure},
 };
 
 /// A command of a validation, to be run apart: in its own process group, swept afterwards.
@@ -40,22 +40,18 @@ pub trait Programs: Send + Sync {
     fn run(&self, program: CheckProgram) -> impl Future<Output = Result<Exit, String>> + Send;
 }
 
-/// Runs the command; the end of its output is kept for the next try.
+/// Runs the command.
 pub(super) async fn run(
     attempt: &Attempt,
     index: usize,
     check: &Check,
-    texts: &impl Texts,
     programs: &impl Programs,
 ) -> Result<Verdict, Failure> {
     let Check::CommandSucceeds { command, working_directory, timeout } = check else {
         return Ok(Verdict::new("a command", Err("none".to_owned())));
     };
-    let command = match texts.command(&attempt.job, attempt.batch, command) {
-        Ok(command) => command,
-        Err(error) => return Ok(Verdict::new(EXPECTED, Err(error))),
-    };
-    let output = attempt.directory.check_output(index);
+    let command = expand_command(&attempt.job, attempt.batch, command);
+    let output = attempt.directory.files.check_output(index);
     let workspace = &attempt.job.workspace.path;
     let program = CheckProgram {
         command: ["bash", "-o", "pipefail", "-c", &command].map(str::to_owned).to_vec(),
@@ -77,41 +73,11 @@ pub(super) async fn run(
         Ok(Exit { code: 0, .. }) => Ok("exit 0".to_owned()),
         Ok(Exit { code, .. }) => Err(said(&output, format!("exit {code}"))),
     };
-    keep(attempt, index, actual.as_ref().err());
     Ok(Verdict::new(EXPECTED, actual))
 }
 
-const EXPECTED: &str = "exit 0";
-
-/// What the command said at its last run, if it failed then.
-pub(super) fn kept(attempt: &Attempt, index: usize) -> Option<Verdict> {
-    let actual = fs::read_to_string(kept_path(attempt, index)).ok()?;
-    Some(Verdict::new(EXPECTED, Err(actual)))
-}
-
-/// In the workspace, so that the next try finds it wherever that runs.
-fn kept_path(attempt: &Attempt, index: usize) -> PathBuf {
-    let batch = attempt.batch.number;
-    let run = attempt.run.run;
-    attempt.job.workspace.path.join(format!(".mozart/run-{run}/batch-{batch}/check{}.txt", index + 1))
-}
-
-fn keep(attempt: &Attempt, index: usize, actual: Option<&String>) {
-    let path = kept_path(attempt, index);
-    let kept = match actual {
-        Some(actual) => {
-            path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, actual))
-        }
-        None => match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        },
-    };
-    if let Err(error) = kept {
-        let path = path.display();
-        tracing::warn!(%path, %error, "cannot keep a validation's output for the next try");
-    }
-}
+/// What is demanded of every command.
+pub(super) const EXPECTED: &str = "exit 0";
 
 /// How it ended, after the end of what it wrote.
 fn said(output: &Path, end: String) -> String {

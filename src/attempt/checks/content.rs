@@ -25,12 +25,17 @@ impl Source {
     }
 
     /// The answer of the attempt.
-    pub fn answer(attempt: &Attempt, answer: Option<&Answer>) -> Self {
+    pub fn answer(attempt: &Attempt, answer: &Answer) -> Self {
         match answer {
-            Some(Answer::Text(text)) => Self(Ok(text.clone())),
-            Some(Answer::Stdout) => Self::file(Ok(attempt.directory.stdout())),
-            Some(Answer::None) | None => Self(Err("no answer".to_owned())),
+            Answer::Text(text) => Self(Ok(text.clone())),
+            Answer::Stdout => Self::file(Ok(attempt.directory.files.stdout())),
+            Answer::None => Self(Err("no answer".to_owned())),
         }
+    }
+
+    /// A text that is not there any more, and in which this was found instead.
+    pub fn missing(found: String) -> Self {
+        Self(Err(found))
     }
 }
 

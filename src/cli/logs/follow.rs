@@ -45,7 +45,7 @@ pub fn follow(
             }
         }
         for (key, place) in &mut places {
-            let lines = place.read(&stream.of(reading.files(found, *key)))?;
+            let lines = place.read(&stream.of(&reading.files(found, *key)))?;
             show(*key, &lines, !raw && stream == Stream::Stdout, printer)?;
         }
         if !driven {

@@ -10,14 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use super::run_of;
 use crate::{
-    attempt::checks::Finding,
     dashboard::{
         error::PageError,
         render::{self, Form},
         routes::Site,
         view::{JobEntry, Piece, RunEntry, TextKind, View},
     },
-    job::identity::{AttemptKey, BatchNum},
+    job::{
+        finding::Finding,
+        identity::{AttemptKey, BatchNum},
+    },
     store::record::{AttemptRecord, AttemptState, BatchRecord},
 };
 

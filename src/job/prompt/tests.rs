@@ -1,8 +1,9 @@
 use std::path::Path;
 
-use super::{PreviousFailure, PromptContext, PromptKind, render_prompt};
+use super::{After, PromptContext, render_prompt};
 use crate::{
     job::{
+        finding::Finding,
         identity::BatchNum,
         load::{Overrides, load_text},
     },
@@ -35,35 +36,32 @@ fn a_manifests_prompt_ends_with_what_its_template_does_not_use() {
 
 #[test]
 fn a_retry_says_what_happened() {
-    let failure = PreviousFailure {
+    let failure = Finding {
         kind: "file_exists".to_owned(),
         path: Some("b2.md".to_owned()),
         command: None,
         description: None,
+        passed: false,
         expected: "a new file".to_owned(),
         actual: "nothing".to_owned(),
     };
-    let context = |kind| PromptContext {
-        attempt: 2,
-        previous_failures: vec![failure.clone()],
-        reason: "a timeout".to_owned(),
-        kind,
-    };
+    let context = |previous_failures, after| PromptContext { attempt: 2, previous_failures, after };
+    let timeout = || "Timeout".to_owned();
     let template = "Try {{ attempt }}{% for f in previous_failures %} {{ f.path or f.command }}{% endfor %}";
     assert_eq!(
-        render("thinking_method", template, &context(PromptKind::ContinueAfterChecks)),
+        render("thinking_method", template, &context(vec![failure.clone()], After::InItsSession(timeout()))),
         "Your work on this batch was checked. Not yet right:\n- b2.md: expected a new file, found nothing\nMend only \
          that. Leave what is right as it is and add nothing a second time."
     );
     assert_eq!(
-        render("thinking_method", template, &context(PromptKind::ContinueAfterInterruption)),
-        "The session was interrupted (a timeout) and goes on now. Check whether your last step took effect before \
+        render("thinking_method", template, &context(Vec::new(), After::InItsSession(timeout()))),
+        "The session was interrupted (it took longer than it may) and goes on now. Check whether your last step took effect before \
          you repeat it, then finish the task."
     );
-    let fresh = render("thinking_method", template, &context(PromptKind::FreshOverEarlierWork));
+    let fresh = render("thinking_method", template, &context(vec![failure], After::OverItsFiles(timeout())));
     assert!(
         fresh
-            .starts_with("Try 2 b2.md\n\nThis is try 2 at this batch; an earlier one ended with: a timeout."),
+            .starts_with("Try 2 b2.md\n\nThis is try 2 at this batch; an earlier one ended with: it took longer than it may."),
         "{fresh}"
     );
 }

@@ -6,10 +6,11 @@ use super::{context::Context, prompt::report};
 use crate::job::{
     batches::Batch,
     expand::{ExpandError, NAMES, expand_command, expand_path},
+    finding::Finding,
     identity::BatchNum,
     load::nearest,
-    model::{Check, Job},
-    prompt::{PreviousFailure, PromptContext, PromptKind, RenderError, render_label, render_prompt},
+    model::Job,
+    prompt::{After, PromptContext, RenderError, render_label, render_prompt},
 };
 
 /// All renders of a job together.
@@ -21,8 +22,7 @@ pub fn rehearse(job: &Job, context: &mut Context<'_>) {
     let retry = PromptContext {
         attempt: 2,
         previous_failures: failures(job),
-        reason: "a check did not pass".to_owned(),
-        kind: PromptKind::FreshOverEarlierWork,
+        after: After::OverItsFiles("ValidationFailed".to_owned()),
     };
     // Where the template does not look at what happened before, the retry's text differs by Mozart's words alone.
     let retried = ["attempt", "previous_failures"].iter().any(|name| job.prompt.templates.uses(name));
@@ -79,46 +79,19 @@ fn prompt_error(job: &Job, error: &RenderError, context: &mut Context<'_>) {
 }
 
 /// What a retry might be told: every validation failed.
-fn failures(job: &Job) -> Vec<PreviousFailure> {
-    job.validations
-        .iter()
-        .map(|validation| {
-            let (kind, path, command) = match &validation.check {
-                Check::FileExists { path, .. } => ("file_exists", Some(path), None),
-                Check::FileModified { path } => ("file_modified", Some(path), None),
-                Check::ContentContains { path, .. } => ("content_contains", Some(path), None),
-                Check::ContentRegex { path, .. } => ("content_regex", Some(path), None),
-                Check::CommandSucceeds { command, .. } => ("command_succeeds", None, Some(command)),
-                Check::OutputContains { .. } => ("output_contains", None, None),
-                Check::OutputRegex { .. } => ("output_regex", None, None),
-            };
-            PreviousFailure {
-                kind: kind.to_owned(),
-                path: path.cloned(),
-                command: command.cloned(),
-                description: validation.description.clone(),
-                expected: "it passes".to_owned(),
-                actual: "it does not".to_owned(),
-            }
-        })
-        .collect()
+fn failures(job: &Job) -> Vec<Finding> {
+    let failed = |validation| Finding::failed(validation, "it passes", "it does not");
+    job.validations.iter().map(failed).collect()
 }
 
 fn paths(job: &Job, batch: Batch, context: &mut Context<'_>) -> bool {
     let mut sound = true;
     for (index, validation) in job.validations.iter().enumerate() {
-        let (path, field) = match &validation.check {
-            Check::FileExists { path, .. }
-            | Check::FileModified { path }
-            | Check::ContentContains { path, .. }
-            | Check::ContentRegex { path, .. } => (path, "path"),
-            Check::CommandSucceeds { command, .. } => {
-                // Cannot fail: what it does not know stays the shell's.
-                expand_command(job, batch, command);
-                continue;
-            }
-            Check::OutputContains { .. } | Check::OutputRegex { .. } => continue,
-        };
+        if let Some(command) = validation.check.command() {
+            // Cannot fail: what it does not know stays the shell's.
+            expand_command(job, batch, command);
+        }
+        let Some(path) = validation.check.path() else { continue };
         let Err(error) = expand_path(job, batch, path) else { continue };
         let help = match &error {
             ExpandError::UnknownName(name) => match nearest(name, NAMES) {
@@ -129,7 +102,7 @@ fn paths(job: &Job, batch: Batch, context: &mut Context<'_>) -> bool {
                 format!("begin it with `{{workspace}}/`; the workspace is {}", job.workspace.path.display())
             }
         };
-        context.error(&format!("validations.{index}.{field}"), error.to_string(), help);
+        context.error(&format!("validations.{index}.path"), error.to_string(), help);
         sound = false;
     }
     sound

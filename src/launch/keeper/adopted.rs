@@ -13,7 +13,10 @@ use super::{
     message::{Adopt, Report},
     system,
 };
-use crate::backend::{EndedBy, Exit};
+use crate::{
+    backend::{EndedBy, Exit},
+    job::files::AttemptFiles,
+};
 
 /// How often a running one is looked at where the system does not tell of its end.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -79,9 +82,8 @@ impl Adopted {
         self.gone = true;
         // In this order: a keeper that is gone has written all that it will.
         let keeper_lives = self.adopt.process.keeper.lives();
-        let exit: Option<Exit> = fs::read(self.adopt.record.join("exit.json"))
-            .ok()
-            .and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let file = AttemptFiles::at(self.adopt.record.clone()).exit();
+        let exit: Option<Exit> = fs::read(file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let ended_by = self.ending.as_ref().map(|ending| ending.why);
         let id = self.adopt.id;
         match exit {

@@ -15,7 +15,10 @@ use super::{
     message::{ProcessRecord, Report, Spawn},
     system,
 };
-use crate::backend::{EndedBy, Exit};
+use crate::{
+    backend::{EndedBy, Exit},
+    job::files::AttemptFiles,
+};
 
 /// A program that this keeper has started and that runs.
 pub struct Child {
@@ -39,7 +42,7 @@ impl Child {
         let warning = spawn.record.as_deref().and_then(|record| {
             let deadline_ms = system::monotonic_ms().saturating_add(spawn.timeout_ms);
             let content = ProcessRecord { program: Process::of(pid), keeper, deadline_ms };
-            write(&record.join("process.json"), &content).err()
+            write(&AttemptFiles::at(record.to_owned()).process(), &content).err()
         });
         Ok((Self { pid, spawn, deadline, ending: None, _held: held }, warning))
     }
@@ -122,7 +125,7 @@ fn failed(spawn: &Spawn, error: &io::Error, file: Option<&PathBuf>) -> Report {
 
 /// Writes how a program ended.
 pub fn write_exit(record: &Path, exit: &Exit) -> Result<(), String> {
-    write(&record.join("exit.json"), exit)
+    write(&AttemptFiles::at(record.to_owned()).exit(), exit)
 }
 
 /// A record is one small write: readers take one that cannot be parsed for one that is not there. Whoever takes up a run

@@ -7,12 +7,9 @@ use std::{
 };
 
 use crate::{
-    attempt::{Attempt, remote::RemoteCall, texts::JobTexts},
-    job::outcome::Failure,
+    attempt::{Attempt, remote::RemoteCall},
+    job::{files::folder_in_workspace, outcome::Failure},
 };
-
-/// The folder of the workspace that is Mozart's own.
-const FOLDER: &str = ".mozart";
 
 /// Where a batch's baseline is between its attempts: `.mozart/1b4e28ba-r3/b12.json`.
 #[derive(Debug)]
@@ -23,10 +20,8 @@ pub struct KeptBaseline {
 impl KeptBaseline {
     /// The one of this batch.
     pub fn of(call: &RemoteCall) -> Self {
-        let uid = call.run.job.simple().to_string();
-        let run = format!("{}-r{}", &uid[..8], call.run.run);
         let file = format!("b{}.json", call.start.key.batch);
-        Self { file: call.workspace.join(FOLDER).join(run).join(file) }
+        Self { file: folder_in_workspace(&call.workspace, &call.run).join(file) }
     }
 
     /// Gives the attempt the baseline of the attempts before; the first one takes it and keeps it here.
@@ -34,7 +29,7 @@ impl KeptBaseline {
     /// # Errors
     /// With the failure of the attempt: it cannot be read or written.
     pub fn hand_over(&self, attempt: &Attempt) -> Result<(), Failure> {
-        let own = attempt.directory.baseline();
+        let own = attempt.directory.files.baseline();
         match fs::copy(&self.file, &own) {
             Ok(_) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -42,7 +37,7 @@ impl KeptBaseline {
                 tracing::warn!(file = %self.file.display(), %error, "the batch's baseline cannot be read; it is taken anew");
             }
         }
-        attempt.baseline(&JobTexts)?;
+        attempt.baseline()?;
         if own.exists()
             && let Err(error) = self.keep(&own)
         {

@@ -22,8 +22,9 @@ use self::{
 };
 use super::attempt::{self as one, AttemptError};
 use crate::{
-    attempt::{Attempt, Directory, message, not_written, remote::RemoteCall},
+    attempt::{Attempt, message, not_written, remote::RemoteCall},
     job::{
+        files::AttemptFiles,
         load::Loaded,
         model::{Backend, Job},
         outcome::{Failure, FailureClass, Outcome, Usage},
@@ -122,9 +123,9 @@ async fn attempt(call: &RemoteCall, job: Job, program: PathBuf, mask: &Mask) -> 
     if let Err(failure) = baseline {
         return failed(failure, began);
     }
-    let directory = Directory::of(&call.folder, call.start.key);
+    let files = AttemptFiles::of(&call.folder, call.start.key);
     let stdout = if matches!(job.backend, Backend::ClaudeCli(_)) { 't' } else { 'o' };
-    let streams = vec![Stream::new(stdout, directory.stdout()), Stream::new('e', directory.stderr())];
+    let streams = vec![Stream::new(stdout, files.stdout()), Stream::new('e', files.stderr())];
     let following = Following::start(streams, mask.clone(), io::stdout());
     let ended = one::run(&call.run, &call.start, &call.folder, job, program).await;
     let finished = tokio::task::spawn_blocking(move || following.finish()).await;

@@ -16,7 +16,7 @@ async fn four_runs(kind: StateKind) -> (Fixture, Local, Uuid) {
             (run.phase, run.ended) = (RunPhase::Complete, Some(at(i64::from(number) * 100)));
         }
         store.save(&run, &success(1)).await.unwrap();
-        fs::create_dir_all(fixture.home.attempt(&run.run, AttemptKey::first(BatchNum(1)))).unwrap();
+        fs::create_dir_all(fixture.home.attempt(&run.run, AttemptKey::first(BatchNum(1))).folder()).unwrap();
     }
     (fixture, store, job)
 }

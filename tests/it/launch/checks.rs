@@ -3,9 +3,9 @@
 use std::{fs, time::Duration};
 
 use mozart::{
-    attempt::checks::Finding,
     driver::ports::Launcher,
     job::{
+        finding::Finding,
         model::Check,
         outcome::FailureClass,
         start::{Previous, Start},
@@ -55,7 +55,7 @@ async fn every_kind_says_what_it_found() {
         ("ln -s /etc/passwd f", exists("f"), Some("leads out of the workspace")),
         ("ln -s /nowhere/at/all f", exists("f"), Some("leads out of the workspace")),
         ("ln -s g f; echo x > g", exists("f"), None),
-        ("", exists("../job.yaml"), Some("leads out of the workspace")),
+        ("", exists("../job.yaml"), Some("leaves the workspace")),
         ("touch old", modified("old"), Some("the same content as before this batch began (")),
         ("printf ELD > old", modified("old"), None),
         ("rm old", modified("old"), Some("no such file")),
@@ -92,17 +92,18 @@ async fn every_kind_says_what_it_found() {
 async fn a_retry_need_not_do_again_what_an_earlier_attempt_did_and_is_told_what_is_missing() {
     let fixture = Run::of(
         "cat > prompt$MOZART_ATTEMPT_ORDINAL
-         if [ $MOZART_ATTEMPT_ORDINAL = 1 ]; then echo section >> log; else echo report > report; fi",
+         if [ $MOZART_ATTEMPT_ORDINAL = 1 ]; then echo section >> log; else echo report > report; echo end; fi",
     )
     .validated_by(modified("log"))
     .validated_by(exists("report"))
-    .validated_by(succeeds("echo no report; test -e report"));
+    .validated_by(succeeds("echo no report; test -e report"))
+    .validated_by(Check::OutputContains { pattern: "end".to_owned() });
     fs::write(fixture.workspace().join("log"), "before\n").unwrap();
     let launcher = fixture.open(&[]).await;
     let failure = run(&launcher, first(1)).await.failure.expect("the report is missing");
     assert_eq!(failure.reason, "ValidationFailed");
     assert!(
-        failure.message.contains("2 of 3 validations failed: report: expected the file"),
+        failure.message.contains("3 of 4 validations failed: report: expected the file"),
         "{}",
         failure.message
     );
@@ -116,7 +117,11 @@ async fn a_retry_need_not_do_again_what_an_earlier_attempt_did_and_is_told_what_
         prompt.contains("report: expected the file, new or changed in this batch, found no such file"),
         "{prompt}"
     );
-    assert!(prompt.contains("test -e report: expected exit 0, found exit 1"), "{prompt}");
+    assert!(prompt.contains("test -e report: expected exit 0, found no report\nexit 1"), "{prompt}");
+    assert!(
+        prompt.ends_with("\n- the answer: expected the text \"end\", found nothing but an empty text"),
+        "{prompt}"
+    );
     assert!(!prompt.contains("log:"), "{prompt}");
 }
 

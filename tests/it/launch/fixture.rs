@@ -12,14 +12,10 @@ use std::{
 };
 
 use mozart::{
-    attempt::{
-        checks::Finding,
-        texts::{PromptKind, Texts},
-    },
     driver::ports::{Launcher, Outputs, StoreError},
     engine::world::AttemptState,
     job::{
-        batches::{Batch, Batches},
+        batches::Batches,
         identity::{AttemptKey, BatchNum, RunId},
         model::{
             Backend, Budget, Check, Command, Job, OnExhausted, OnOverage, Prompt, RateLimitPolicy,
@@ -40,7 +36,7 @@ pub struct Run {
     pub id: RunId,
 }
 
-pub type Local = LocalLauncher<KeptOutputs, PlainTexts>;
+pub type Local = LocalLauncher<KeptOutputs>;
 
 impl Run {
     /// Of a job that runs `script` with bash for every batch.
@@ -83,7 +79,7 @@ impl Run {
     /// A launcher that takes up `window`.
     pub async fn open(&self, window: &[AttemptKey]) -> Local {
         let outputs = KeptOutputs::default();
-        LocalLauncher::open(self.place(), window.iter().copied(), outputs, PlainTexts).await.unwrap()
+        LocalLauncher::open(self.place(), window.iter().copied(), outputs).await.unwrap()
     }
 }
 
@@ -134,43 +130,13 @@ impl Outputs for KeptOutputs {
     }
 }
 
-/// Texts as they are written, with the batch's number and the workspace in them.
-#[derive(Clone, Copy, Debug)]
-pub struct PlainTexts;
-
-fn expand(job: &Job, batch: Batch, written: &str) -> String {
-    let workspace = job.workspace.path.display().to_string();
-    written.replace("{batch_num}", &batch.number.to_string()).replace("{workspace}", &workspace)
-}
-
-impl Texts for PlainTexts {
-    fn prompt(
-        &self,
-        job: &Job,
-        batch: Batch,
-        attempt: u32,
-        kind: &PromptKind,
-        previous_failures: &[Finding],
-    ) -> Result<String, String> {
-        let prompt = expand(job, batch, &job.prompt.template);
-        let failures: Vec<String> = previous_failures.iter().map(Finding::sentence).collect();
-        Ok(format!("{prompt}\n{attempt} {kind:?}\n{}\n", failures.join("\n")))
-    }
-
-    fn path(&self, job: &Job, batch: Batch, written: &str) -> Result<PathBuf, String> {
-        Ok(job.workspace.path.join(expand(job, batch, written)))
-    }
-
-    fn command(&self, job: &Job, batch: Batch, written: &str) -> Result<String, String> {
-        Ok(expand(job, batch, written))
-    }
-}
+const TEMPLATE: &str = "batch {{ batch_num }}";
 
 fn job(workspace: &Path, command: Vec<String>) -> Job {
     Job {
         name: "sweeper".parse().unwrap(),
         description: None,
-        file: workspace.join("../job.yaml"),
+        file: workspace.join("job.yaml"),
         workspace: Workspace { path: workspace.to_owned(), shared: false },
         backend: Backend::Command(Command { command, working_directory: workspace.to_owned() }),
         timeout: Duration::from_mins(1),
@@ -180,9 +146,9 @@ fn job(workspace: &Path, command: Vec<String>) -> Job {
         parallelism: NonZeroU32::MIN,
         pause: Duration::ZERO,
         prompt: Prompt {
-            template: "batch {batch_num}".to_owned(),
+            template: TEMPLATE.to_owned(),
             template_name: "job.yaml".to_owned(),
-            templates: Templates::compile("batch").unwrap(),
+            templates: Templates::compile(TEMPLATE).unwrap(),
             variables: BTreeMap::new(),
             values: Arc::default(),
             stakes: None,

@@ -20,7 +20,7 @@ async fn a_program_gets_the_prompt_and_its_output_is_the_answer() {
     assert_eq!(outcome.exit_code, Some(0));
     assert!(outcome.accepted);
     let directory = fixture.directory(first(7));
-    assert_eq!(fs::read_to_string(directory.join("stdout.log")).unwrap(), "batch 7\n1 First\n\n");
+    assert_eq!(fs::read_to_string(directory.join("stdout.log")).unwrap(), "batch 7");
     assert_eq!(fs::read_to_string(directory.join("stderr.log")).unwrap(), "oops\n");
     assert_eq!(fs::read_to_string(fixture.workspace().join("made.txt")).unwrap(), "7\n");
     for file in ["attempt.json", "process.json", "exit.json", "checks.json", "result.json"] {
