@@ -22,8 +22,7 @@ use super::{
                    mozart run job.yaml          run it to its end, however often it is interrupted\n  \
                    mozart status                where the last run stands\n  \
                    mozart logs --failed         what went wrong",
-    after_help = "Exit codes: 0 done, 1 the job failed, 2 bad input or environment, 75 waiting for a limit, \
-                  130 interrupted."
+    after_help = "Exit codes: 0 done, 1 failed, 2 bad input or environment, 75 waiting for a limit, 130 interrupted."
 )]
 pub struct Cli {
     /// What every command takes.
