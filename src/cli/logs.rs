@@ -12,14 +12,13 @@ use super::{
     choices::{Form, FormArgument, JobArgument},
     error::Advised,
     exit::Exit,
-    findings,
     printer::Printer,
     reading::{Found, Reading},
     terminal::{Look, Tone},
 };
 use crate::{
     engine::ranges::Ranges,
-    job::{files::AttemptFiles, finding::Finding},
+    job::files::AttemptFiles,
     store::record::{AttemptRecord, AttemptState, BatchState},
 };
 
@@ -98,8 +97,6 @@ struct Log {
     #[serde(flatten)]
     attempt: AttemptRecord,
     text: String,
-    /// What its validations expected and found.
-    findings: Vec<Finding>,
 }
 
 /// Shows the texts of the attempts that were asked for; several get a heading each.
@@ -118,8 +115,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     for attempt in attempts {
         let text = read(&args.stream().of(&reading.files(&found, attempt.key())))?;
         if args.form.get() == Form::Json {
-            let findings = reading.findings(&found, attempt.key());
-            printer.json_line(&Log { text: tail(&text, args.tail), attempt, findings })?;
+            printer.json_line(&Log { text: tail(&text, args.tail), attempt })?;
             continue;
         }
         if several || args.failed {
@@ -133,11 +129,6 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
             if !beside.is_empty() {
                 printer.line(printer.out.paint(Tone::Quiet, "standard error:"))?;
                 write(&tail(&beside, args.tail), printer)?;
-            }
-            let findings = reading.findings(&found, attempt.key());
-            if !findings.is_empty() {
-                printer.line(printer.out.paint(Tone::Quiet, "validations:"))?;
-                printer.line(findings::lines(&findings, &printer.out).join("\n"))?;
             }
         }
     }

@@ -13,7 +13,6 @@ mod describe;
 mod doctor;
 mod error;
 mod exit;
-mod findings;
 mod history;
 mod init;
 mod install;

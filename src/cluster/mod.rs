@@ -6,6 +6,7 @@ mod gates;
 pub mod lease;
 pub mod object;
 pub mod operator;
+pub mod role;
 pub mod status;
 pub mod store;
 #[cfg(test)]

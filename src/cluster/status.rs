@@ -17,6 +17,8 @@ use crate::{
 
 /// Why a job is valid.
 const VALID: &str = "Validated";
+/// Why a job is not suspended.
+const NOT_SUSPENDED: &str = "NotSuspended";
 /// The longest text that a person is shown, in characters.
 const MAX_TEXT: usize = 1024;
 
@@ -166,11 +168,12 @@ fn conditions(
     let failed = matches!(ledger.phase, RunPhase::Failed { .. });
     let limited = if ledger.limited { "GateClosed" } else { "GateOpen" };
     let needs = if attention.is_some() { "CredentialHeld" } else { "NothingToDo" };
+    let sentence = if suspended { message.clone() } else { String::new() };
     let rows = [
         ("Valid", true, VALID, String::new()),
         ("Progressing", ledger.phase == RunPhase::Running, word, message.clone()),
         ("RateLimited", ledger.limited, limited, limit),
-        ("Suspended", suspended, word, if suspended { message.clone() } else { String::new() }),
+        ("Suspended", suspended, if suspended { word } else { NOT_SUSPENDED }, sentence),
         ("Complete", ledger.phase == RunPhase::Complete, word, String::new()),
         ("Failed", failed, word, if failed { message } else { String::new() }),
         ("NeedsAttention", attention.is_some(), needs, attention.unwrap_or_default()),
@@ -229,7 +232,7 @@ pub fn standstill(
         (
             "Suspended",
             phase == Phase::Suspended,
-            if *suspended { "Requested" } else { "NotSuspended" },
+            if *suspended { "Requested" } else { NOT_SUSPENDED },
             String::new(),
         ),
     ];

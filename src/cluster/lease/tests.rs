@@ -8,7 +8,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{
     Api, Client,
@@ -23,27 +22,11 @@ use tokio::{
 
 use super::{DURATION, Election, Settings, Standing};
 use crate::cluster::{
-    fence::{Clocks, Fence, Moment, OPEN_FOR},
-    testing::{ApiServer, wire::Wire},
+    fence::{Fence, OPEN_FOR},
+    testing::{ApiServer, TestClocks, wire::Wire},
 };
 
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/mozart/leases/mozart";
-
-/// Paused time, seen from a machine whose date is off by so many seconds.
-#[derive(Clone)]
-struct TestClocks {
-    start: Instant,
-    offset: i64,
-}
-
-impl Clocks for TestClocks {
-    fn now(&self) -> Moment {
-        let boot = self.start.elapsed();
-        let wall = 1_800_000_000 + self.offset + i64::try_from(boot.as_secs()).unwrap();
-        let wall = Timestamp::new(wall, i32::try_from(boot.subsec_nanos()).unwrap()).unwrap();
-        Moment { boot, wall }
-    }
-}
 
 /// A process that asks for the lease, and while it believes to lead writes an object a second.
 struct Process {

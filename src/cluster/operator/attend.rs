@@ -28,6 +28,7 @@ use crate::{
         ports::{Clock as _, StoreError},
         turn::RunError,
     },
+    engine::ledger::Ledger,
     launch::pod::plan::PlanRefError,
 };
 
@@ -185,15 +186,20 @@ async fn reconcile(
         }
     };
     let found = job.status.checkpoint.as_ref().and_then(|checkpoint| checkpoint["seq"].as_u64());
-    if let Some(found) = found {
-        if found < *newest {
-            return Err(Trouble::Stale { known: *newest, found });
-        }
-        *newest = found;
+    if let Some(found) = found.filter(|found| found < newest) {
+        return Err(Trouble::Stale { known: *newest, found });
     }
+    // A checkpoint that was lost begins to count anew.
+    *newest = found.unwrap_or(0);
     let now = context.clock.now();
     let store = |rerun_id: Option<String>| store(context, &job.object, rerun_id);
-    match task(&job, context.me(), now) {
+    let mut task = task(&job, context.me(), now);
+    if let Task::Rest { .. } = &task
+        && let Some(ledger) = unreleased(context, &job).await
+    {
+        task = Task::Drive(Box::new(ledger));
+    }
+    match task {
         Task::Leave => Ok(Next::Change),
         Task::Wait { until, writer } => {
             tracing::warn!(
@@ -230,6 +236,13 @@ async fn reconcile(
             }
         }
     }
+}
+
+/// The ledger of a run that is over and has Pods that nobody has released: they are released as in any other turn.
+async fn unreleased(context: &Arc<Context>, job: &JobObject) -> Option<Ledger> {
+    let ledger = job.ledger().ok()??;
+    let pods = context.pods(&job.namespace).await;
+    (ledger.is_over() && pods.jobs().contains(&job.uid)).then_some(ledger)
 }
 
 /// Why a job is not run for now.

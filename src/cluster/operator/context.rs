@@ -1,7 +1,7 @@
 //! What every job's task shares while this process leads.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -112,6 +112,7 @@ impl Context {
             if owners.is_empty() {
                 continue;
             }
+            tell(&lock(&self.tasks), &owners);
             // Asked for after the Pods: a job that was made since is among them.
             let jobs = match self.jobs(&namespace).list_metadata(&ListParams::default()).await {
                 Ok(jobs) => jobs,
@@ -164,9 +165,12 @@ async fn pass_on(context: std::sync::Weak<Context>, pods: Pods) {
     loop {
         let changed = pods.changed_jobs().await;
         let Some(context) = context.upgrade() else { return };
-        let tasks = lock(&context.tasks);
-        changed.iter().filter_map(|job| tasks.get(job)).for_each(|task| task.notify_one());
+        tell(&lock(&context.tasks), &changed);
     }
+}
+
+fn tell(tasks: &HashMap<Uuid, Arc<Notify>>, jobs: &BTreeSet<Uuid>) {
+    jobs.iter().filter_map(|job| tasks.get(job)).for_each(|task| task.notify_one());
 }
 
 /// Nothing that is done under these locks can panic half-way.

@@ -10,6 +10,8 @@ mod roster;
 mod silent;
 mod size;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -34,6 +36,8 @@ use crate::{
     launch::pod::{Images, allow::Guarded},
 };
 
+/// All jobs are listed anew this often: a watch that has lost an event does not know it.
+const RELIST: Duration = Duration::from_mins(5);
 /// How often Pods of jobs that are no more are looked for.
 const SWEEP: Duration = Duration::from_mins(10);
 
@@ -160,8 +164,11 @@ async fn lead(context: &Arc<Context>) {
     };
     let mut rosters: Vec<Roster> = apis.iter().map(|_| Roster::new(Arc::clone(context))).collect();
     let watches = apis.into_iter().enumerate().map(|(index, api)| {
-        let events = watcher(api, watcher::Config::default()).default_backoff();
-        events.map(move |event| (index, event)).boxed()
+        let anew = stream::repeat(api).flat_map(|api| {
+            let events = watcher(api, watcher::Config::default()).default_backoff();
+            events.take_until(tokio::time::sleep(RELIST)).boxed()
+        });
+        anew.map(move |event| (index, event)).boxed()
     });
     let mut events = stream::select_all(watches);
     let mut sweep = tokio::time::interval(SWEEP);

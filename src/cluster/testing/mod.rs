@@ -1,26 +1,40 @@
 //! An API server in memory, for tests in paused time: objects with resource versions, a status subresource, conflicts,
-//! and wires to it that can be slow or cut.
+//! finalizers, owners, lists and watches; wires to it that can be slow, cut or frozen; and a kubelet.
 
+mod address;
+mod kubelet;
+mod objects;
+mod process;
+mod watch;
 pub(crate) mod wire;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use http::{Method, Request, Response, StatusCode};
+use axum::body::Body as Told;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use kube::client::Body;
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::{sync::watch as tell, time::Instant};
+
+use self::{
+    address::{Address, Query},
+    objects::{Objects, Refusal},
+};
+pub(crate) use self::{
+    kubelet::{Kubelet, Played},
+    process::{Operator, TestClocks},
+};
 
 /// The server; clones are one.
-#[derive(Clone, Default)]
-pub(crate) struct ApiServer(Arc<Mutex<State>>);
+#[derive(Clone)]
+pub(crate) struct ApiServer {
+    state: Arc<Mutex<State>>,
+    /// The version of the last change.
+    changed: tell::Sender<u64>,
+}
 
-#[derive(Default)]
 struct State {
-    objects: BTreeMap<String, Value>,
-    version: u64,
+    objects: Objects,
     writes: Vec<Write>,
 }
 
@@ -30,13 +44,17 @@ pub(crate) struct Write {
     pub(crate) at: Instant,
     /// Whose wire it came over.
     pub(crate) by: String,
+    pub(crate) method: Method,
     pub(crate) path: String,
 }
 
 /// A request, read.
+#[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) method: Method,
     pub(crate) path: String,
+    pub(crate) query: String,
+    pub(crate) content: String,
     pub(crate) body: Vec<u8>,
 }
 
@@ -44,100 +62,134 @@ impl Asked {
     pub(crate) async fn read(request: Request<Body>) -> Self {
         let (parts, body) = request.into_parts();
         let body = body.collect_bytes().await.unwrap().to_vec();
-        Self { method: parts.method, path: parts.uri.path().to_owned(), body }
+        let content = |headers: &HeaderMap| headers.get("content-type")?.to_str().ok().map(str::to_owned);
+        Self {
+            content: content(&parts.headers).unwrap_or_default(),
+            method: parts.method,
+            path: parts.uri.path().to_owned(),
+            query: parts.uri.query().unwrap_or_default().to_owned(),
+            body,
+        }
+    }
+
+    /// Whether it asks for a stream of changes.
+    pub(crate) fn is_watch(&self) -> bool {
+        self.method == Method::GET && Query::read(&self.query).watch
+    }
+}
+
+impl Default for ApiServer {
+    fn default() -> Self {
+        let state = State { objects: Objects::new(Instant::now()), writes: Vec::new() };
+        Self { state: Arc::new(Mutex::new(state)), changed: tell::Sender::new(0) }
     }
 }
 
 impl ApiServer {
+    /// When it began; its dates count from 2026-01-01T00:00:00Z.
+    pub(crate) fn start(&self) -> Instant {
+        self.state().objects.start
+    }
+
+    /// Puts an object there, as it is but for its version.
     pub(crate) fn put(&self, path: &str, object: Value) {
-        self.0.lock().unwrap().store(path, object);
+        self.state().objects.put(path, object);
+        self.tell();
     }
 
     pub(crate) fn get(&self, path: &str) -> Option<Value> {
-        self.0.lock().unwrap().objects.get(path).cloned()
+        self.state().objects.get(path).cloned()
     }
 
-    /// Changes an object as another client would.
+    /// Every object whose path begins so.
+    pub(crate) fn all(&self, prefix: &str) -> Vec<Value> {
+        self.state().objects.under(prefix)
+    }
+
+    /// Changes an object as another client would; an edit of its spec is another generation.
     pub(crate) fn edit(&self, path: &str, change: impl FnOnce(&mut Value)) {
-        let mut state = self.0.lock().unwrap();
-        let mut object = state.objects[path].clone();
-        change(&mut object);
-        state.store(path, object);
+        {
+            let mut state = self.state();
+            let Some(before) = state.objects.get(path).cloned() else { return };
+            let mut object = before.clone();
+            change(&mut object);
+            if object["spec"] != before["spec"] {
+                object["metadata"]["generation"] =
+                    (before["metadata"]["generation"].as_i64().unwrap_or(0) + 1).into();
+            }
+            state.objects.put(path, object);
+        }
+        self.tell();
+    }
+
+    /// Deletes an object as another client would.
+    pub(crate) fn delete(&self, path: &str) {
+        self.state().objects.delete(path);
+        self.tell();
+    }
+
+    /// Takes an object away, finalizers or not.
+    pub(crate) fn vanish(&self, path: &str) {
+        self.state().objects.remove(path);
+        self.tell();
     }
 
     pub(crate) fn writes(&self) -> Vec<Write> {
-        self.0.lock().unwrap().writes.clone()
+        self.state().writes.clone()
     }
 
     /// Does what was asked, at once and wholly.
-    pub(crate) fn answer(&self, by: &str, asked: &Asked) -> Response<Body> {
-        let mut state = self.0.lock().unwrap();
-        let result = state.answer(asked);
-        if result.is_ok() && !asked.method.is_safe() {
-            state.writes.push(Write { at: Instant::now(), by: by.to_owned(), path: asked.path.clone() });
+    pub(crate) fn answer(&self, by: &str, asked: &Asked) -> Response<Told> {
+        if asked.is_watch() {
+            return self.stream(asked);
         }
+        let result = {
+            let mut state = self.state();
+            let result = state.objects.answer(asked);
+            if result.is_ok() && !asked.method.is_safe() {
+                let (method, path) = (asked.method.clone(), asked.path.clone());
+                state.writes.push(Write { at: Instant::now(), by: by.to_owned(), method, path });
+            }
+            result
+        };
+        self.tell();
         let (code, body) = match result {
             Ok(object) => (StatusCode::OK, object),
-            Err((code, reason)) => {
-                let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code.as_u16(),
-                    "reason": reason, "message": reason});
-                (code, status)
-            }
+            Err(refusal) => (refusal.0, status_of(refusal)),
         };
-        Response::builder().status(code).body(Body::from(serde_json::to_vec(&body).unwrap())).unwrap()
+        Response::builder().status(code).body(Told::from(serde_json::to_vec(&body).unwrap())).unwrap()
+    }
+
+    fn stream(&self, asked: &Asked) -> Response<Told> {
+        let Some(address) = Address::read(&asked.path) else {
+            return Response::builder().status(404).body(Told::empty()).unwrap();
+        };
+        let lines = watch::lines(self.clone(), address, Query::read(&asked.query));
+        Response::builder().status(200).body(Told::from_stream(lines)).unwrap()
+    }
+
+    /// Tells of every change.
+    pub(crate) fn changes(&self) -> tell::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    /// Has the watches tell of an object as it was once.
+    pub(crate) fn replay(&self, path: &str, object: Value) {
+        self.state().objects.replay(path, object);
+        self.tell();
+    }
+
+    fn tell(&self) {
+        let version = self.state().objects.version;
+        self.changed.send_if_modified(|known| std::mem::replace(known, version) != version);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
     }
 }
 
-type Refusal = (StatusCode, &'static str);
-
-impl State {
-    fn store(&mut self, path: &str, mut object: Value) -> Value {
-        self.version += 1;
-        object["metadata"]["resourceVersion"] = self.version.to_string().into();
-        self.objects.insert(path.to_owned(), object.clone());
-        object
-    }
-
-    fn answer(&mut self, asked: &Asked) -> Result<Value, Refusal> {
-        let body = || {
-            serde_json::from_slice::<Value>(&asked.body).map_err(|_| (StatusCode::BAD_REQUEST, "BadRequest"))
-        };
-        let path = asked.path.strip_suffix("/status").unwrap_or(&asked.path);
-        let stored = self.objects.get(path).cloned().ok_or((StatusCode::NOT_FOUND, "NotFound"));
-        match asked.method {
-            Method::GET => stored,
-            Method::POST => {
-                let object = body()?;
-                let path = format!("{path}/{}", object["metadata"]["name"].as_str().unwrap_or_default());
-                if self.objects.contains_key(&path) {
-                    return Err((StatusCode::CONFLICT, "AlreadyExists"));
-                }
-                Ok(self.store(&path, object))
-            }
-            Method::PUT => {
-                let object = body()?;
-                let version = &stored?["metadata"]["resourceVersion"];
-                if object["metadata"]["resourceVersion"] != *version {
-                    return Err((StatusCode::CONFLICT, "Conflict"));
-                }
-                Ok(self.store(path, object))
-            }
-            Method::PATCH => {
-                let mut object = stored?;
-                for step in body()?.as_array().into_iter().flatten() {
-                    match step["path"].as_str() {
-                        Some("/metadata/resourceVersion") => {
-                            if step["value"] != object["metadata"]["resourceVersion"] {
-                                return Err((StatusCode::CONFLICT, "Conflict"));
-                            }
-                        }
-                        Some("/status") => object["status"] = step["value"].clone(),
-                        _ => return Err((StatusCode::UNPROCESSABLE_ENTITY, "Invalid")),
-                    }
-                }
-                Ok(self.store(path, object))
-            }
-            _ => Err((StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed")),
-        }
-    }
+fn status_of((code, reason): Refusal) -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code.as_u16(), "reason": reason,
+        "message": reason})
 }

@@ -8,8 +8,11 @@ use std::{
     time::Duration,
 };
 
+use axum::body::Body as Told;
+use futures::StreamExt as _;
 use http::{Request, Response};
 use kube::client::Body;
+use tokio::sync::Notify;
 use tower::{BoxError, Service};
 
 use super::{ApiServer, Asked};
@@ -21,6 +24,8 @@ pub(crate) struct Wire {
     /// Whose it is.
     owner: String,
     state: Arc<Mutex<State>>,
+    thawed: Arc<Notify>,
+    died: Arc<Notify>,
 }
 
 struct State {
@@ -31,13 +36,42 @@ struct State {
     slowest: Duration,
     /// Answers to be lost: the server does what was asked, and nobody hears of it.
     answers_to_lose: u32,
+    /// Watches tell nothing.
+    frozen: bool,
+    /// Writes that were sent.
+    sent: u32,
+    /// At which write the process dies.
+    death: Option<Death>,
+}
+
+/// A process dies by one of its writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Death {
+    /// Before the so many-th has left.
+    Before(u32),
+    /// After the server did what the so many-th asked, and before its answer came.
+    After(u32),
 }
 
 impl Wire {
     pub(crate) fn new(server: &ApiServer, owner: &str, seed: u64) -> Self {
         let chance = fastrand::Rng::with_seed(seed);
-        let state = State { chance, cut: false, slowest: Duration::ZERO, answers_to_lose: 0 };
-        Self { server: server.clone(), owner: owner.to_owned(), state: Arc::new(Mutex::new(state)) }
+        let state = State {
+            chance,
+            cut: false,
+            slowest: Duration::ZERO,
+            answers_to_lose: 0,
+            frozen: false,
+            sent: 0,
+            death: None,
+        };
+        Self {
+            server: server.clone(),
+            owner: owner.to_owned(),
+            state: Arc::new(Mutex::new(state)),
+            thawed: Arc::default(),
+            died: Arc::default(),
+        }
     }
 
     pub(crate) fn cut(&self, cut: bool) {
@@ -52,6 +86,53 @@ impl Wire {
         self.state.lock().unwrap().answers_to_lose = count;
     }
 
+    /// Watches tell nothing for a while; what they did not tell they tell afterwards.
+    pub(crate) fn freeze(&self, frozen: bool) {
+        self.state.lock().unwrap().frozen = frozen;
+        self.thawed.notify_waiters();
+    }
+
+    /// The process at this end dies by one of its writes: nothing of it goes through any more.
+    pub(crate) fn die(&self, death: Death) {
+        self.state.lock().unwrap().death = Some(death);
+    }
+
+    /// Resolves when it has died.
+    pub(crate) async fn died(&self) {
+        self.died.notified().await;
+    }
+
+    /// How many writes were sent.
+    pub(crate) fn sent(&self) -> u32 {
+        self.state.lock().unwrap().sent
+    }
+
+    /// Counts a write. Whether it leaves, and whether its answer comes.
+    fn survives(&self) -> (bool, bool) {
+        let mut state = self.state.lock().unwrap();
+        state.sent += 1;
+        let (leaves, comes) = match state.death {
+            Some(Death::Before(number)) if state.sent >= number => (false, false),
+            Some(Death::After(number)) if state.sent >= number => (state.sent == number, false),
+            _ => (true, true),
+        };
+        if !comes {
+            state.cut = true;
+            self.died.notify_one();
+        }
+        (leaves, comes)
+    }
+
+    async fn thaw(&self) {
+        loop {
+            let thawed = self.thawed.notified();
+            if !self.state.lock().unwrap().frozen {
+                return;
+            }
+            thawed.await;
+        }
+    }
+
     /// One way; `false` when what went there is lost.
     async fn way(&self) -> bool {
         let (cut, time) = {
@@ -63,6 +144,25 @@ impl Wire {
         !cut
     }
 
+    /// The stream of a watch over this wire: it stops while the wire is frozen, and for good when it is cut.
+    fn through(&self, answer: Response<Told>) -> Response<Told> {
+        let wire = self.clone();
+        answer.map(|body| {
+            let frames = body.into_data_stream();
+            let told = frames.then(move |frame| {
+                let wire = wire.clone();
+                async move {
+                    wire.thaw().await;
+                    if wire.state.lock().unwrap().cut {
+                        std::future::pending::<()>().await;
+                    }
+                    frame
+                }
+            });
+            Told::from_stream(told)
+        })
+    }
+
     fn loses_answer(&self) -> bool {
         let mut state = self.state.lock().unwrap();
         let loses = state.answers_to_lose > 0;
@@ -72,9 +172,9 @@ impl Wire {
 }
 
 impl Service<Request<Body>> for Wire {
-    type Response = Response<Body>;
+    type Response = Response<Told>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, BoxError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Told>, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -88,8 +188,14 @@ impl Service<Request<Body>> for Wire {
             if !wire.way().await {
                 return None;
             }
+            let counted = !asked.method.is_safe() && !asked.path.contains("/leases");
+            let (leaves, comes) = if counted { wire.survives() } else { (true, true) };
+            if !leaves {
+                return None;
+            }
             let answer = wire.server.answer(&wire.owner, &asked);
-            let lost = !asked.method.is_safe() && wire.loses_answer();
+            let lost = !comes || !asked.method.is_safe() && wire.loses_answer();
+            let answer = if asked.is_watch() { wire.through(answer) } else { answer };
             (wire.way().await && !lost).then_some(answer)
         });
         Box::pin(async move {

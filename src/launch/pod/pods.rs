@@ -29,6 +29,8 @@ use super::names;
 
 /// What was made here and the watch is silent about is looked at again after so long.
 const TRUST_OWN: Duration = Duration::from_secs(30);
+/// All Pods are listed anew this often.
+const RELIST: Duration = Duration::from_mins(5);
 /// Released Pods are deleted in bulk, no more often than this.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 
@@ -133,11 +135,6 @@ impl Pods {
         self.store().of_job(job)
     }
 
-    /// One of them.
-    pub(super) fn named(&self, job: Uuid, name: &str) -> Option<Arc<SeenPod>> {
-        self.store().named(job, name)
-    }
-
     /// Lays a Pod over what the watch has told, until it tells of it.
     pub(super) fn made(&self, pod: &Pod) -> Option<Arc<SeenPod>> {
         let seen = self.store().made(pod, tokio::time::Instant::now());
@@ -232,26 +229,34 @@ fn gone_is_well(result: Result<(), kube::Error>) -> Result<(), kube::Error> {
 
 /// Takes over what the watch tells.
 async fn follow(shared: Arc<Shared>) {
-    let config = watcher::Config::default().labels(names::WATCHED);
-    let events = watcher(shared.api.clone(), config).default_backoff();
-    pin_mut!(events);
-    while let Some(event) = events.next().await {
-        let event = match event {
-            Ok(event) => event,
-            Err(error) => {
-                let namespace = &shared.namespace;
-                tracing::warn!(namespace, %error, "the watch of the batches' Pods broke off; it is taken up again");
-                continue;
-            }
-        };
-        let listed = matches!(event, watcher::Event::InitDone);
-        let touched = lock(&shared.store).take(event, tokio::time::Instant::now());
-        for job in touched {
-            shared.touch(job);
+    loop {
+        let config = watcher::Config::default().labels(names::WATCHED);
+        let events = watcher(shared.api.clone(), config).default_backoff();
+        // Listed anew from time to time: a watch that has lost an event does not know it.
+        let events = events.take_until(tokio::time::sleep(RELIST));
+        pin_mut!(events);
+        while let Some(event) = events.next().await {
+            take(&shared, event);
         }
-        if listed {
-            shared.ready.send_replace(true);
+    }
+}
+
+fn take(shared: &Shared, event: watcher::Result<watcher::Event<Pod>>) {
+    let event = match event {
+        Ok(event) => event,
+        Err(error) => {
+            let namespace = &shared.namespace;
+            tracing::warn!(namespace, %error, "the watch of the batches' Pods broke off; it is taken up again");
+            return;
         }
+    };
+    let listed = matches!(event, watcher::Event::InitDone);
+    let touched = lock(&shared.store).take(event, tokio::time::Instant::now());
+    for job in touched {
+        shared.touch(job);
+    }
+    if listed {
+        shared.ready.send_replace(true);
     }
 }
 

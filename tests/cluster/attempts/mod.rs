@@ -1,6 +1,5 @@
 //! Attempts as Pods: what the API server takes and tells, and, below `node`, what a kubelet makes of it.
 
-mod asked;
 mod author;
 mod made;
 mod node;

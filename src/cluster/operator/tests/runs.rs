@@ -1,0 +1,58 @@
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{JOB, condition, job, pods, status, until, until_phase, well};
+use crate::cluster::testing::{ApiServer, Kubelet, Operator};
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_applied_runs_to_its_end_and_leaves_nothing() {
+    let server = ApiServer::default();
+    let kubelet = Kubelet::start(&server, well);
+    server.put(JOB, job(12, 4));
+    let operator = Operator::start(&server);
+    until_phase(&server, "Complete").await;
+    assert_eq!(status(&server)["progress"], "12/12");
+    assert_eq!(condition(&server, "Complete")["status"], "True");
+    until(&server, "no Pods", |server| pods(server).is_empty()).await;
+    assert_eq!(kubelet.lives().len(), 12);
+    assert_eq!(kubelet.overlap(), None);
+    operator.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_over_costs_nothing() {
+    let server = ApiServer::default();
+    let _kubelet = Kubelet::start(&server, well);
+    server.put(JOB, job(2, 1));
+    let operator = Operator::start(&server);
+    until_phase(&server, "Complete").await;
+    tokio::time::sleep(Duration::from_mins(2)).await;
+    let before = operator.wire.sent();
+    tokio::time::sleep(Duration::from_hours(2)).await;
+    assert_eq!(operator.wire.sent(), before, "no writes but the lease's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_job_does_not_begin_and_goes_on_when_it_may() {
+    let server = ApiServer::default();
+    let kubelet = Kubelet::start(&server, well);
+    let mut suspended = job(6, 2);
+    suspended["spec"]["suspend"] = json!(true);
+    server.put(JOB, suspended);
+    let _operator = Operator::start(&server);
+    until_phase(&server, "Suspended").await;
+    assert!(status(&server)["activeRun"].is_null(), "nothing is pinned yet");
+    server.edit(JOB, |job| job["spec"]["suspend"] = json!(false));
+    until(&server, "a batch", |server| !pods(server).is_empty()).await;
+    server.edit(JOB, |job| job["spec"]["suspend"] = json!(true));
+    until_phase(&server, "Suspended").await;
+    until(&server, "no Pods", |server| pods(server).is_empty()).await;
+    let begun = kubelet.lives().len();
+    tokio::time::sleep(Duration::from_mins(10)).await;
+    assert_eq!(kubelet.lives().len(), begun);
+    assert!(begun < 6);
+    server.edit(JOB, |job| job["spec"]["suspend"] = json!(false));
+    until_phase(&server, "Complete").await;
+    assert_eq!(kubelet.lives().len(), 6);
+}
