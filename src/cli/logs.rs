@@ -12,13 +12,14 @@ use super::{
     choices::{Form, FormArgument, JobArgument},
     error::Advised,
     exit::Exit,
+    findings,
     printer::Printer,
     reading::{Found, Reading},
     terminal::{Look, Tone},
 };
 use crate::{
     engine::ranges::Ranges,
-    job::files::AttemptFiles,
+    job::{files::AttemptFiles, finding::Finding},
     store::record::{AttemptRecord, AttemptState, BatchState},
 };
 
@@ -97,6 +98,8 @@ struct Log {
     #[serde(flatten)]
     attempt: AttemptRecord,
     text: String,
+    /// What its validations expected and found.
+    findings: Vec<Finding>,
 }
 
 /// Shows the texts of the attempts that were asked for; several get a heading each.
@@ -115,7 +118,8 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     for attempt in attempts {
         let text = read(&args.stream().of(&reading.files(&found, attempt.key())))?;
         if args.form.get() == Form::Json {
-            printer.json_line(&Log { text: tail(&text, args.tail), attempt })?;
+            let findings = reading.findings(&found, attempt.key());
+            printer.json_line(&Log { text: tail(&text, args.tail), attempt, findings })?;
             continue;
         }
         if several || args.failed {
@@ -129,6 +133,11 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
             if !beside.is_empty() {
                 printer.line(printer.out.paint(Tone::Quiet, "standard error:"))?;
                 write(&tail(&beside, args.tail), printer)?;
+            }
+            let findings = reading.findings(&found, attempt.key());
+            if !findings.is_empty() {
+                printer.line(printer.out.paint(Tone::Quiet, "validations:"))?;
+                printer.line(findings::lines(&findings, &printer.out).join("\n"))?;
             }
         }
     }

@@ -13,6 +13,7 @@ mod describe;
 mod doctor;
 mod error;
 mod exit;
+mod findings;
 mod history;
 mod init;
 mod install;

@@ -12,6 +12,7 @@ use crate::{
     history::{HistoryError, Reader},
     job::{
         files::AttemptFiles,
+        finding::Finding,
         identity::{AttemptKey, BatchNum, RunId},
         items::PinnedItems,
         model::{Job, StateBackend},
@@ -185,6 +186,11 @@ impl Reading {
     /// Where an attempt's texts are.
     pub fn files(&self, found: &Found, key: AttemptKey) -> AttemptFiles {
         self.reader.files(&found.ledger.run, key)
+    }
+
+    /// What the validations of an attempt found; nothing where they were not looked at.
+    pub fn findings(&self, found: &Found, key: AttemptKey) -> Vec<Finding> {
+        self.reader.findings(&found.ledger.run, key).unwrap_or_default()
     }
 
     /// The answer of a batch that is done; `None` when it is no longer kept.

@@ -1,4 +1,6 @@
-//! `mozart status`: where a run stands.
+//! `mozart status`: where a run stands, or one batch of it.
+
+mod batch;
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
@@ -15,6 +17,7 @@ use super::{
 };
 use crate::{
     engine::waiting::Waiting,
+    job::identity::BatchNum,
     local::lock::Holder,
     store::record::{BatchRecord, BatchState, JobRecord, RunRecord, RunState},
 };
@@ -23,12 +26,20 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(before_help = "  mozart status                 the run that was last used here\n  \
                          mozart status review          the last run of a job\n  \
+                         mozart status review/3 -b 12    one batch: its attempts, what was checked\n  \
                          mozart status review/3 -o json")]
 pub struct Args {
     #[command(flatten)]
     job: JobArgument,
+    /// One batch instead: its attempts, and what their validations expected and found
+    #[arg(short, long, value_name = "N", value_parser = batch_number)]
+    batch: Option<BatchNum>,
     #[command(flatten)]
     form: FormArgument,
+}
+
+fn batch_number(text: &str) -> Result<BatchNum, String> {
+    text.parse().map(BatchNum).map_err(|_| "write a batch's number, such as 12".to_owned())
 }
 
 /// What is known of a run.
@@ -51,6 +62,9 @@ struct Status {
 pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let reading = Reading::open()?;
     let found = reading.find(args.job.job.as_deref())?;
+    if let Some(number) = args.batch {
+        return batch::show(&reading, &found, number, args.form.get(), printer);
+    }
     let batches = reading.unfinished(&found)?;
     let failures = Failures::of(&batches).groups();
     let held_by = reading.holder(&found)?;

@@ -240,10 +240,11 @@ pub(super) fn watch_gate(draft: &mut Draft<'_>) -> Result<(), IllegalEvent> {
     tell(draft, Occasion::RateLimited, text)
 }
 
-/// A failure as a gate's cause: its first line, cut.
+/// A failure as a gate's cause: its first sentence, cut.
 fn cause(failure: &Failure) -> String {
     let line = failure.message.lines().next().unwrap_or(&failure.reason);
-    line.trim_end_matches('.').chars().take(CAUSE_MAX).collect()
+    let sentence = line.split_once(". ").map_or(line, |(sentence, _)| sentence);
+    sentence.trim_end_matches('.').chars().take(CAUSE_MAX).collect()
 }
 
 /// The outcome of an attempt that left none.

@@ -69,7 +69,10 @@ fn judge(source: Source, expected: String, found: impl Fn(&str) -> bool) -> Verd
         } else if text.trim().is_empty() {
             Err("nothing but an empty text".to_owned())
         } else {
-            Err(format!("{} lines without it", text.lines().count()))
+            match text.lines().count() {
+                1 => Err("one line without it".to_owned()),
+                lines => Err(format!("{lines} lines without it")),
+            }
         }
     });
     Verdict::new(expected, actual)

@@ -205,7 +205,8 @@ impl Shared {
 
     /// The Pod of an attempt of this run.
     fn find(&self, key: AttemptKey) -> Option<Arc<SeenPod>> {
-        self.pods.of_job(self.place.run.job).into_iter().find(|pod| self.is_mine(pod) && pod.key == key)
+        let name = names::pod(&self.place.job_name, &self.place.run, key);
+        self.pods.named(self.place.run.job, &name).filter(|pod| pod.run == self.place.run && pod.key == key)
     }
 
     fn is_mine(&self, pod: &SeenPod) -> bool {

@@ -135,6 +135,11 @@ impl Pods {
         self.store().of_job(job)
     }
 
+    /// One of them.
+    pub(super) fn named(&self, job: Uuid, name: &str) -> Option<Arc<SeenPod>> {
+        self.store().named(job, name)
+    }
+
     /// Lays a Pod over what the watch has told, until it tells of it.
     pub(super) fn made(&self, pod: &Pod) -> Option<Arc<SeenPod>> {
         let seen = self.store().made(pod, tokio::time::Instant::now());

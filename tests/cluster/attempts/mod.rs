@@ -1,5 +1,6 @@
 //! Attempts as Pods: what the API server takes and tells, and, below `node`, what a kubelet makes of it.
 
+mod asked;
 mod author;
 mod made;
 mod node;

@@ -117,6 +117,33 @@ fn a_run_that_fails_and_is_mended() {
 }
 
 #[test]
+fn a_batch_whose_validations_fail() {
+    let place = Place::new();
+    place.write(
+        "review.yaml",
+        "\
+name: review
+backend: {type: command, command: [bash, -c, 'cat > /dev/null; echo no > report$MOZART_BATCH_NUM.md']}
+batch: {size: 1, total_items: 2}
+prompt: {template: \"item {{ batch_num }}\"}
+retry: {max_retries: 0}
+validations:
+  - {type: file_exists, path: \"{workspace}/report{batch_num}.md\"}
+  - {type: content_contains, path: \"{workspace}/report{batch_num}.md\", pattern: \"## Evidence\", description: every claim has evidence}
+  - {type: command_succeeds, command: \"echo 3 tests; exit 2\"}
+",
+    );
+    Page::of(&place)
+        .run(&["run", "review.yaml", "--batches", "2"])
+        .run(&["status"])
+        .run(&["status", "-b", "2"])
+        .run(&["status", "-b", "2", "-o", "json"])
+        .run(&["status", "-b", "1"])
+        .run(&["logs", "--failed"])
+        .check("checked");
+}
+
+#[test]
 fn a_run_on_a_terminal() {
     let place = Place::new();
     place.write("shout.yaml", JOB);

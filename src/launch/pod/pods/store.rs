@@ -81,6 +81,11 @@ impl Store {
         entries.filter(|entry| !entry.hidden).map(|entry| Arc::clone(&entry.pod)).collect()
     }
 
+    pub(super) fn named(&self, job: Uuid, name: &str) -> Option<Arc<SeenPod>> {
+        let entry = self.jobs.get(&job)?.get(name)?;
+        (!entry.hidden).then(|| Arc::clone(&entry.pod))
+    }
+
     /// Takes over an event of the watch; returns the jobs of which something is otherwise.
     pub(super) fn take(&mut self, event: Event<Pod>, now: Instant) -> BTreeSet<Uuid> {
         match event {
