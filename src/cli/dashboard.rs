@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::runtime::Runtime;
+
 use super::{exit::Exit, printer::Printer};
 use crate::{dashboard::Server, local::view::LocalView, store::home::Home};
 
@@ -13,6 +15,24 @@ pub struct Args {
     /// The port, on this machine alone; 0 takes one that is free
     #[arg(short, long, value_name = "N", default_value_t = 8000)]
     port: u16,
+}
+
+/// Serves beside a run, for as long as `runtime` lasts.
+pub async fn beside(runtime: &Runtime, port: u16, printer: &Printer) -> anyhow::Result<()> {
+    let server = Server::listen(port).await?;
+    let view = Arc::new(LocalView::open(Home::of_environment()?).await?);
+    printer.note(format!("dashboard: {}", server.link("/")));
+    let looked_at = Arc::clone(&view);
+    runtime.spawn(async move { looked_at.keep_looking().await });
+    runtime.spawn(async move {
+        if let Err(error) = server.serve(view).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the dashboard has ended, the run goes on"
+            );
+        }
+    });
+    Ok(())
 }
 
 /// Serves until it is interrupted. The address, with the token that opens it, is what standard output gets.

@@ -1,7 +1,6 @@
 //! `mozart logs`: what attempts wrote.
 
 mod follow;
-mod readable;
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +19,7 @@ use super::{
 use crate::{
     engine::ranges::Ranges,
     job::{files::AttemptFiles, finding::Finding},
+    show::said,
     store::record::{AttemptRecord, AttemptState, BatchState},
 };
 
@@ -164,7 +164,7 @@ fn write(text: &str, printer: &Printer) -> anyhow::Result<()> {
 /// What Claude Code wrote, as people read it; other text as it is.
 fn as_read(text: &str, look: &Look) -> String {
     text.lines()
-        .flat_map(|line| readable::lines(line, look))
+        .flat_map(|line| said::lines(line, look))
         .fold(String::new(), |text, line| text + &line + "\n")
 }
 

@@ -42,7 +42,6 @@ mod stop;
 mod summary;
 mod suspend;
 mod table;
-mod terminal;
 mod validate;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -53,7 +52,7 @@ use self::{
     exit::Exit,
     printer::Printer,
 };
-use crate::format;
+use crate::show::{format, terminal};
 
 /// The whole program.
 pub fn main() -> ExitCode {

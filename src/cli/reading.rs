@@ -1,6 +1,6 @@
 //! The state of jobs, as commands read it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use clap_complete::CompletionCandidate;
@@ -15,13 +15,13 @@ use crate::{
         finding::Finding,
         identity::{AttemptKey, BatchNum, RunId},
         items::PinnedItems,
-        model::{Job, StateBackend},
+        model::Job,
     },
     local::{
         lock::Holder,
         observe::{driver_of, waits_for},
         on_top::{self, OnTop},
-        pinned,
+        pinned, steer,
         verb::Verb,
     },
     store::{
@@ -123,10 +123,9 @@ impl Reading {
         }
     }
 
-    /// Where the state of the job is kept.
-    pub fn state_of(&self, found: &Found) -> anyhow::Result<StateBackend> {
-        let state = self.runtime.block_on(self.reader.state_of(found.job.uid))?;
-        state.with_context(|| format!("the state of {} is no longer there", found.run.id))
+    /// Ends the last run of a job, as [`steer::stop`] does.
+    pub fn stop(&self, found: &Found, now: bool) -> anyhow::Result<Option<Holder>> {
+        Ok(self.runtime.block_on(steer::stop(&self.home, &self.reader, &found.job, &found.run, now))?)
     }
 
     /// Every batch of a run that was started.
@@ -221,11 +220,6 @@ impl Reading {
     /// What the credential's limits make a run wait for that is not over.
     pub fn waits_for(&self, found: &Found) -> Option<Waiting> {
         self.runtime.block_on(waits_for(&self.home, &found.ledger))
-    }
-
-    /// The folder of a run's attempts and wishes.
-    pub fn run_folder(&self, found: &Found) -> PathBuf {
-        self.home.run(&found.ledger.run)
     }
 }
 

@@ -1,10 +1,7 @@
 //! `mozart suspend`: what runs finishes, nothing new starts.
 
 use super::{choices::JobArgument, exit::Exit, printer::Printer, reading::Reading, summary};
-use crate::{
-    local::control::{self, Ask},
-    store::record::RunState,
-};
+use crate::{local::steer, store::record::RunState};
 
 /// Arguments of `mozart suspend`.
 #[derive(Debug, clap::Args)]
@@ -25,9 +22,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let reading = Reading::open()?;
     let found = reading.find_last(args.job.job.as_deref())?;
     let id = &found.run.id;
-    if let Some(holder) = reading.holder(&found)? {
-        let ask = if args.now { Ask::SuspendNow } else { Ask::Suspend };
-        control::ask(&reading.run_folder(&found), ask)?;
+    if let Some(holder) = steer::suspend(&reading.home, &found.job, &found.run, args.now)? {
         let what = if args.now { "ends what runs" } else { "lets what runs finish" };
         printer.note(format!("process {} {what} and suspends {id}", holder.pid));
         printer.hint(format!("mozart resume {id} goes on"));

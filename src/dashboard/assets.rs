@@ -25,6 +25,11 @@ const ASSETS: &[Asset] = &[
         media_type: "text/javascript; charset=utf-8",
         text: include_str!("assets/app.js"),
     },
+    Asset {
+        name: "log.js",
+        media_type: "text/javascript; charset=utf-8",
+        text: include_str!("assets/log.js"),
+    },
     Asset { name: "icon.svg", media_type: "image/svg+xml", text: include_str!("assets/icon.svg") },
 ];
 

@@ -11,6 +11,8 @@ use crate::engine::ranges::Ranges;
 const PITCH: u32 = 12;
 /// The most cells in a row.
 const COLUMNS_MAX: u32 = 100;
+/// So many batches are few.
+const FEW: u32 = 400;
 /// A short run is drawn in rows of so many.
 const COLUMNS_MIN: u32 = 25;
 
@@ -22,6 +24,8 @@ pub struct Strip {
     pitch: u32,
     width: u32,
     height: u32,
+    /// How wide it is shown where there is room: few batches are drawn larger.
+    shown_width: u32,
     succeeded: String,
     failed: String,
     running: String,
@@ -44,6 +48,7 @@ pub fn strip(cells: &Cells) -> Strip {
         columns,
         pitch: PITCH,
         width: columns * PITCH,
+        shown_width: columns * PITCH * if total <= FEW { 2 } else { 1 },
         height: total.div_ceil(columns).max(1) * PITCH,
         succeeded: path(&cells.succeeded, columns, "h10v10h-10z"),
         failed: path(&cells.failed, columns, "h10v10h-10zm2 2l6 6m0-6l-6 6m-2-8"),

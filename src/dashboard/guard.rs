@@ -182,7 +182,8 @@ pub async fn watch(State(guard): State<Arc<Guard>>, request: Request, next: Next
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Nothing to others; with `no-referrer` browsers would hide from us, too, that our own form was sent.
+        (header::REFERRER_POLICY, "same-origin"),
         (header::CACHE_CONTROL, "private, no-store"),
     ] {
         headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -3,9 +3,11 @@
 //! A page is a value: `load` makes it from the view, a template shows it, and the same address with `.json` is the value
 //! itself.
 
+pub mod actions;
 mod assets;
 mod draw;
 mod error;
+mod feed;
 mod guard;
 mod pages;
 mod render;
@@ -14,6 +16,7 @@ mod serve;
 pub mod view;
 
 pub use self::{
+    actions::Actions,
     guard::{Guard, Token},
     routes::{Access, RouteInfo, route_list, router},
     serve::{ServeError, Server},

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tera::{Context, Kwargs, State as TeraState, Tera};
 
 use super::{assets, error::PageError};
-use crate::format;
+use crate::show::format;
 
 /// In which form a page is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +60,9 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("job.html", include_str!("templates/job.html")),
         ("run.html", include_str!("templates/run.html")),
         ("batch.html", include_str!("templates/batch.html")),
+        ("log.html", include_str!("templates/log.html")),
+        ("confirm.html", include_str!("templates/confirm.html")),
+        ("done.html", include_str!("templates/done.html")),
         ("error.html", include_str!("templates/error.html")),
         ("door.html", include_str!("templates/door.html")),
     ])

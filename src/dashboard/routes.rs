@@ -5,15 +5,17 @@ use std::sync::Arc;
 use axum::{
     Router,
     middleware::{from_fn_with_state, map_request},
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, post},
 };
 use tower_http::compression::CompressionLayer;
 
 use super::{
+    actions::Actions,
     assets,
     error::PageError,
+    feed::{self, Feeds},
     guard::{self, Guard},
-    pages::{batch, home, job, run},
+    pages::{act, batch, home, job, log, run},
     render,
     view::View,
 };
@@ -23,11 +25,13 @@ use super::{
 pub struct Site<V> {
     /// What is read.
     pub view: Arc<V>,
+    /// What is listened to.
+    pub feeds: Arc<Feeds>,
 }
 
 impl<V> Clone for Site<V> {
     fn clone(&self) -> Self {
-        Self { view: Arc::clone(&self.view) }
+        Self { view: Arc::clone(&self.view), feeds: Arc::clone(&self.feeds) }
     }
 }
 
@@ -60,31 +64,46 @@ fn read<V>(path: &'static str, handler: MethodRouter<Site<V>>) -> Route<V> {
     Route { info: RouteInfo { method: "GET", path, access: Access::Read }, handler }
 }
 
-fn table<V: View>() -> Vec<Route<V>> {
+fn change<V>(path: &'static str, handler: MethodRouter<Site<V>>) -> Route<V> {
+    Route { info: RouteInfo { method: "POST", path, access: Access::Change }, handler }
+}
+
+fn table<V: View + Actions>() -> Vec<Route<V>> {
     vec![
         read("/", get(home::show::<V>)),
         read("/jobs/{job}", get(job::show::<V>)),
         read("/jobs/{job}/runs/{run}", get(run::show::<V>)),
         read("/jobs/{job}/runs/{run}/batches/{batch}", get(batch::show::<V>)),
         read("/jobs/{job}/runs/{run}/batches/{batch}/attempts/{attempt}/{text}", get(batch::download::<V>)),
+        read("/jobs/{job}/runs/{run}/batches/{batch}/attempts/{attempt}/{text}/lines", get(log::lines::<V>)),
+        read(
+            "/jobs/{job}/runs/{run}/batches/{batch}/attempts/{attempt}/{text}/follow",
+            get(log::follow::<V>),
+        ),
+        read("/jobs/{job}/runs/{run}/log", get(log::show::<V>)),
+        read("/jobs/{job}/runs/{run}/log/follow", get(log::follow_run::<V>)),
+        read("/jobs/{job}/runs/{run}/events", get(feed::run::<V>)),
+        read("/events", get(feed::all::<V>)),
+        read("/confirm/{action}", get(act::confirm::<V>)),
+        change("/actions/{action}", post(act::act::<V>)),
         read("/assets/{version}/{name}", get(assets::get)),
     ]
 }
 
 /// Every address that the router knows.
-pub fn route_list<V: View>() -> Vec<RouteInfo> {
+pub fn route_list<V: View + Actions>() -> Vec<RouteInfo> {
     table::<V>().into_iter().map(|route| route.info).collect()
 }
 
 /// The dashboard over `view`, behind `guard`.
-pub fn router<V: View>(view: Arc<V>, guard: Guard) -> Router {
+pub fn router<V: View + Actions>(view: Arc<V>, guard: Guard) -> Router {
     let mut routes = Router::new();
     for Route { info, handler } in table::<V>() {
         routes = routes.route(info.path, handler);
     }
     let routes = routes
         .fallback(async || PageError::not_found("No page has this address."))
-        .with_state(Site { view })
+        .with_state(Site { view, feeds: Arc::new(Feeds::new()) })
         .layer(from_fn_with_state(Arc::new(guard), guard::watch))
         .layer(from_fn_with_state((), render::show_errors))
         .layer(CompressionLayer::new());

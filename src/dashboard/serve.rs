@@ -9,6 +9,7 @@ use std::{
 use tokio::net::TcpListener;
 
 use super::{
+    actions::Actions,
     guard::{Guard, Token},
     routes::router,
     view::View,
@@ -65,7 +66,7 @@ impl Server {
     ///
     /// # Errors
     /// The listener failed.
-    pub async fn serve<V: View>(self, view: Arc<V>) -> Result<(), ServeError> {
+    pub async fn serve<V: View + Actions>(self, view: Arc<V>) -> Result<(), ServeError> {
         let guard = Guard::local(self.token, self.address.port());
         axum::serve(self.listener, router(view, guard)).await.map_err(ServeError::Serve)
     }

@@ -1,5 +1,6 @@
 //! A run on this machine: everything around the driver.
 
+mod act;
 pub mod answers;
 pub mod attempt;
 pub mod awake;
@@ -12,6 +13,7 @@ pub mod pinned;
 pub mod plan;
 pub mod pod;
 pub mod run;
+pub mod steer;
 pub mod stop;
 pub mod verb;
 pub mod view;

@@ -86,7 +86,17 @@ impl LocalView {
         [is_there(&self.home.database()), is_there(&self.home.jobs()), changed(&self.home.elsewhere())]
     }
 
-    fn reader(&self) -> Arc<Reader> {
+    /// The state folder.
+    pub(super) fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// The job as it is stored; `None` when it is gone.
+    pub(super) async fn record(&self, job: &JobEntry) -> Result<Option<JobRecord>, HistoryError> {
+        Ok(self.reader().jobs().await?.into_iter().find(|record| record.uid == job.uid))
+    }
+
+    pub(super) fn reader(&self) -> Arc<Reader> {
         Arc::clone(&self.reader.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 

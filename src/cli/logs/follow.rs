@@ -8,11 +8,12 @@ use std::{
     time::Duration,
 };
 
-use super::{Found, Printer, Reading, Stream, readable};
+use super::{Found, Printer, Reading, Stream};
 use crate::{
     cli::{exit::Exit, summary, terminal::Tone},
     engine::ranges::Ranges,
     job::identity::AttemptKey,
+    show::said,
 };
 
 /// How often files are looked at: what a reader does not notice.
@@ -67,7 +68,7 @@ fn show(key: AttemptKey, lines: &[Vec<u8>], as_read: bool, printer: &Printer) ->
     let prefix = printer.out.paint(Tone::Quiet, format!("{key} |"));
     for line in lines {
         let line = String::from_utf8_lossy(line);
-        let shown = if as_read { readable::lines(&line, &printer.out) } else { vec![line.into_owned()] };
+        let shown = if as_read { said::lines(&line, &printer.out) } else { vec![line.into_owned()] };
         for line in shown {
             printer.line(format_args!("{prefix} {line}"))?;
         }

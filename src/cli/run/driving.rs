@@ -11,8 +11,8 @@ use crate::{
         health::{Health, HealthState, Preflight},
     },
     cli::{
-        choices::Form, describe, error::Advised, exit::Exit, pen, printer::Printer, progress::Progress,
-        reading::Reading, summary::Failures, terminal::Tone,
+        choices::Form, dashboard, describe, error::Advised, exit::Exit, pen, printer::Printer,
+        progress::Progress, reading::Reading, summary::Failures, terminal::Tone,
     },
     driver::turn::View,
     engine::ledger::{Ledger, RunPhase},
@@ -63,6 +63,9 @@ pub fn drive(drive: Drive, printer: &Printer) -> anyhow::Result<Exit> {
         cwd: std::env::current_dir().context("the present folder is not known")?,
         program: std::env::current_exe().context("Mozart's own program is not found")?,
     };
+    if let Some(port) = pace.dashboard {
+        runtime.block_on(dashboard::beside(&runtime, port, printer))?;
+    }
     let mut watcher = Screen {
         printer,
         found: &found,

@@ -27,12 +27,13 @@ function copies(root) {
     button.addEventListener("click", async () => {
       await navigator.clipboard.writeText(button.dataset.copy);
       button.textContent = "Copied";
+      say("Copied");
       setTimeout(() => { button.textContent = "Copy"; }, 1500);
     });
   }
 }
 
-// A batch of the grid is under the pointer: its place says which.
+// A batch of the grid is under the pointer: its place says which. With the keyboard the arrows choose one.
 function strips(root) {
   for (const strip of root.querySelectorAll("svg.strip:not(.ready)")) {
     strip.classList.add("ready");
@@ -67,12 +68,111 @@ function keys() {
   });
 }
 
+// What a screen reader is told of a change.
+function say(text) {
+  const place = document.getElementById("said");
+  if (place && place.textContent !== text) place.textContent = text;
+}
+
 function dress(root) {
   times(root);
   copies(root);
   strips(root);
 }
 
+// The same page is asked for again, and what has changed in its live parts takes their place. What a person has
+// chosen, opened or is reading there stays.
+let asking = null;
+let again = false;
+
+async function renew() {
+  if (asking) { again = true; return; }
+  asking = fetch(location.href, { headers: { accept: "text/html" } });
+  try {
+    const answer = await asking;
+    if (answer.status === 401) { connection("lost", "Signed out"); return; }
+    if (!answer.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    dress(page);
+    for (const part of document.querySelectorAll("[data-live][id]")) {
+      const fresh = page.getElementById(part.id);
+      if (fresh) replace(part, fresh);
+    }
+    // Parts that were not there before, or are no more, are a new page.
+    const parts = (root) => [...root.querySelectorAll("[data-live][id]")].map((part) => part.id).join();
+    if (parts(document) !== parts(page)) swap(page);
+  } catch {
+    // The stream says when the server is back.
+  } finally {
+    asking = null;
+    if (again) { again = false; setTimeout(renew, 250); }
+  }
+}
+
+function replace(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  const chosen = new Set([...old.querySelectorAll("input:checked")].map((box) => box.value));
+  for (const box of fresh.querySelectorAll("input[type=checkbox]")) box.checked = chosen.has(box.value);
+  const focused = old.contains(document.activeElement) ? path(old, document.activeElement) : null;
+  const node = document.importNode(fresh, true);
+  old.replaceWith(node);
+  strips(node.parentNode);
+  for (const button of node.querySelectorAll("button[data-copy]")) button.hidden = true;
+  copies(node);
+  for (const box of node.querySelectorAll("input[type=checkbox]")) box.checked = chosen.has(box.value);
+  if (focused) follow(node, focused)?.focus({ preventScroll: true });
+}
+
+function swap(page) {
+  const main = document.getElementById("main");
+  const log = main.querySelector("[data-log]");
+  if (log) return;
+  const fresh = document.importNode(page.getElementById("main"), true);
+  main.replaceWith(fresh);
+  strips(fresh);
+  for (const button of fresh.querySelectorAll("button[data-copy]")) button.hidden = true;
+  copies(fresh);
+}
+
+// Where a node stands under another, so that its successor can be found.
+function path(root, node) {
+  const steps = [];
+  for (let at = node; at !== root; at = at.parentNode) steps.unshift([...at.parentNode.children].indexOf(at));
+  return steps;
+}
+
+function follow(root, steps) {
+  return steps.reduce((at, step) => at?.children[step], root);
+}
+
+function connection(state, text) {
+  const place = document.getElementById("connection");
+  place.dataset.state = state;
+  if (place.textContent !== text) place.textContent = text;
+}
+
+function listen() {
+  const address = document.body.dataset.events;
+  if (!address) return;
+  let known = null;
+  const source = new EventSource(address);
+  source.addEventListener("open", () => connection("live", "Live"));
+  source.addEventListener("error", () => {
+    connection("lost", source.readyState === EventSource.CLOSED ? "Not connected" : "Reconnecting");
+    if (source.readyState === EventSource.CLOSED) setTimeout(listen, 5000);
+  });
+  // Also at the first one: something may have changed between the page and its stream.
+  source.addEventListener("change", renew);
+  source.addEventListener("run", (event) => {
+    const run = JSON.parse(event.data);
+    const words = `${run.standing}, ${run.succeeded} of ${run.total} done, ${run.failed} failed`;
+    if (known !== null && known !== words) say(words);
+    known = words;
+    renew();
+  });
+}
+
 dress(document);
 keys();
+listen();
 setInterval(() => times(document), 1000);

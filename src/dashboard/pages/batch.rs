@@ -149,6 +149,12 @@ const TABS: [(&str, TextKind); 4] = [
     ("answer", TextKind::Answer),
 ];
 
+/// The text that an address calls `word`.
+pub fn kind_called(word: &str) -> Result<TextKind, PageError> {
+    let found = TABS.iter().find(|(tab, _)| *tab == word).map(|(_, kind)| *kind);
+    found.ok_or_else(|| PageError::not_found(format!("An attempt has no text called {word}.")))
+}
+
 /// What was asked for; else the errors of an attempt that failed with some, else its output.
 async fn chosen(
     view: &impl View,
@@ -188,8 +194,7 @@ pub async fn download<V: View>(
     Path((key, run, batch, ordinal, text)): Path<(String, u32, u32, u32, String)>,
 ) -> Result<Response, PageError> {
     let (job, run) = run_of(&*site.view, &key, run).await?;
-    let kind = TABS.iter().find(|(tab, _)| *tab == text).map(|(_, kind)| *kind);
-    let kind = kind.ok_or_else(|| PageError::not_found(format!("An attempt has no text called {text}.")))?;
+    let kind = kind_called(&text)?;
     let key = AttemptKey { batch: BatchNum(batch), ordinal };
     let whole = Piece::From { offset: 0, limit: DOWNLOADED };
     let found = site.view.text(&run.id, key, kind, whole).await?;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::job_of;
 use crate::dashboard::{
+    actions::{self, Offer},
     draw::{Trend, trend},
     error::PageError,
     render::{self, Form},
@@ -25,6 +26,7 @@ const RUNS: usize = 50;
 #[serde(rename_all = "camelCase")]
 pub struct JobPage {
     job: JobEntry,
+    offers: Vec<Offer>,
     /// The last ones, the last one first.
     runs: Vec<RunEntry>,
     /// How many there are.
@@ -46,7 +48,12 @@ pub async fn show<V: View>(
     runs.truncate(RUNS);
     let spec = site.view.spec(&job, job.last.as_ref().map(|last| last.record.run)).await?;
     let trends = trends(&runs);
-    render::page(form, &uri, "job.html", &JobPage { job, runs, runs_total, trends, spec })
+    render::page(
+        form,
+        &uri,
+        "job.html",
+        &JobPage { offers: actions::offers(&job), job, runs, runs_total, trends, spec },
+    )
 }
 
 /// Duration, cost and failures of the runs, the oldest first.

@@ -1,9 +1,11 @@
 //! The pages: each a value, how it is read, and what its address takes.
 
+pub mod act;
 pub mod batch;
 pub mod failures;
 pub mod home;
 pub mod job;
+pub mod log;
 pub mod run;
 
 use super::{
@@ -18,7 +20,7 @@ async fn job_of(view: &impl View, key: &str) -> Result<JobEntry, PageError> {
 }
 
 /// The job with this key, and one of its runs.
-async fn run_of(view: &impl View, key: &str, run: u32) -> Result<(JobEntry, RunEntry), PageError> {
+pub async fn run_of(view: &impl View, key: &str, run: u32) -> Result<(JobEntry, RunEntry), PageError> {
     let job = job_of(view, key).await?;
     let found = view.run(&job, run).await?;
     let run = found.ok_or_else(|| PageError::not_found(format!("The job {} has no run {run}.", job.name)))?;

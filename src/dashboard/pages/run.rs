@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     dashboard::{
+        actions::{self, Offer},
         draw::{Strip, strip},
         error::PageError,
         render::{self, Form, query_string},
@@ -53,6 +54,8 @@ struct Choice {
 pub struct RunPage {
     job: JobEntry,
     run: RunEntry,
+    /// What can be done, where this is the job's last run.
+    offers: Vec<Offer>,
     pending: u32,
     strip: Strip,
     failures: Vec<FailureGroup>,
@@ -112,7 +115,9 @@ pub async fn show<V: View>(
         })
         .collect();
     let (pending, strip) = (cells.pending(), strip(cells));
-    let page = RunPage { job, run, pending, strip, failures, choices, batches, next, first };
+    let is_last = job.last.as_ref().is_some_and(|last| last.record.run == run.record.run);
+    let offers = if is_last { actions::offers(&job) } else { Vec::new() };
+    let page = RunPage { job, run, offers, pending, strip, failures, choices, batches, next, first };
     render::page(form, &uri, "run.html", &page)
 }
 

@@ -94,7 +94,7 @@ async fn a_browser_may_load_and_run_nothing_but_what_is_served() {
         assert!(policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self'"), "{policy}");
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{policy}");
         assert_eq!(headers["x-content-type-options"], "nosniff");
-        assert_eq!(headers["referrer-policy"], "no-referrer");
+        assert_eq!(headers["referrer-policy"], "same-origin");
         assert_eq!(headers["cache-control"], "private, no-store");
         let text = page.text().await.unwrap();
         assert!(!text.contains("style=") && !text.contains("<script>") && !text.contains(" onclick"));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cli::{
+use super::{
     format,
     terminal::{Look, Tone},
 };

@@ -1,0 +1,5 @@
+//! How things are said and shown to people, on a terminal or on a page.
+
+pub mod format;
+pub mod said;
+pub mod terminal;

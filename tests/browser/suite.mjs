@@ -1,0 +1,155 @@
+// The dashboard in a real Chromium. Each test is a sentence about what a person meets.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { base, close, faults, jobs, open, shoot, start, stop, until, workspace } from "./harness.mjs";
+
+before(start);
+after(stop);
+
+const failed = `/jobs/${jobs.review}/runs/1`;
+const steps = `/jobs/${jobs.steps}/runs/1`;
+const pages = {
+  jobs: "/",
+  filtered: "/?q=nothing-is-called-so",
+  job: `/jobs/${jobs.review}`,
+  run: failed,
+  running: steps,
+  batch: `${failed}/batches/2`,
+  running_batch: `${steps}/batches/1`,
+  not_started: `${steps}/batches/6`,
+  log: `${steps}/log`,
+  confirm: `/confirm/retry?job=${jobs.review}`,
+  confirm_many: `/confirm/suspend?job=${jobs.review}&job=${jobs.steps}`,
+};
+const variants = [["1440-light", 1440, "light"], ["1440-dark", 1440, "dark"], ["360-light", 360, "light"], ["360-dark", 360, "dark"]];
+
+for (const [variant, width, scheme] of variants) {
+  test(`every page at ${variant} is accessible, fits, and logs no error`, async () => {
+    const page = await open("/", { width, scheme });
+    for (const [name, path] of Object.entries(pages)) {
+      await page.goto(base + path);
+      await page.waitForSelector("#connection[data-state=live]");
+      assert.deepEqual(await faults(page), [], `${name}: ${path}`);
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      assert.ok(over <= 0, `${name} is ${over} px wider than the window`);
+      const nodes = await page.evaluate(() => document.querySelectorAll("*").length);
+      assert.ok(nodes <= 2500, `${name} has ${nodes} nodes`);
+      await shoot(page, `${name}-${variant}`);
+    }
+    await close(page);
+  });
+}
+
+test("a run that goes on is followed without a reload, and a screen reader is told", async () => {
+  const page = await open(steps);
+  await page.waitForSelector("#connection[data-state=live]");
+  await page.evaluate(() => { globalThis.sameDocument = true; });
+  writeFileSync(join(workspace, "go1"), "");
+  await until(page, "the first batch is done", () => document.querySelector(".figures dd").textContent.startsWith("1 "));
+  await until(page, "it is said", () => /1 of 6 done/.test(document.getElementById("said").textContent));
+  assert.equal(await page.evaluate(() => globalThis.sameDocument), true);
+  await close(page);
+});
+
+test("a page that is cut off says so, comes back by itself and has missed nothing", async () => {
+  const page = await open(steps);
+  await page.waitForSelector("#connection[data-state=live]");
+  await page.route("**/events", (route) => route.abort());
+  await page.reload();
+  await page.waitForSelector("#connection[data-state=lost]");
+  writeFileSync(join(workspace, "go2"), "");
+  await page.unroute("**/events");
+  await page.waitForSelector("#connection[data-state=live]");
+  await until(page, "the second batch is done", () => document.querySelector(".figures dd").textContent.startsWith("2 "));
+  page.trouble = page.trouble.filter((one) => !one.includes("ERR_FAILED"));
+  await close(page);
+});
+
+test("a log is followed, pauses where one reads, counts what is new, and is searched", async () => {
+  const page = await open(`${steps}/batches/3`);
+  const rows = () => [...document.querySelectorAll(".window .row")].map((row) => row.querySelector(".t").textContent);
+  await until(page, "what was written is shown", () => /line 2000 of batch 3/.test(document.querySelector(".window")?.textContent ?? ""));
+  assert.ok((await page.evaluate(rows)).length < 150, "only lines in sight are in the document");
+  await page.evaluate(() => { document.querySelector(".window").scrollTop = 0; });
+  await until(page, "it has stopped to follow", () => document.querySelector("[aria-pressed=false]")?.textContent === "Follow");
+  writeFileSync(join(workspace, "more3"), "");
+  await until(page, "the new lines are counted", () => document.querySelector(".pill").textContent === "3 new lines");
+  await page.click(".pill");
+  await until(page, "the end is shown", () => /the last line/.test(document.querySelector(".window").textContent));
+  await page.fill(".tools input", "line 19");
+  await until(page, "the hits are counted", () => /of 111$/.test(document.querySelector(".count").textContent));
+  await close(page);
+  const linked = await open(`${steps}/batches/3?show=output#L1500`);
+  await until(linked, "the linked line is shown", () => document.querySelector(".row.aim .t")?.textContent === "line 1500 of batch 3");
+  await close(linked);
+});
+
+test("colours and http links of a terminal are shown, and nothing else of one", async () => {
+  const page = await open(`/jobs/${jobs.review}/runs/1/batches/1`);
+  await until(page, "the text is shown", () => /green/.test(document.querySelector(".window")?.textContent ?? ""));
+  const seen = await page.evaluate(() => {
+    const rows = [...document.querySelectorAll(".window .t")];
+    return {
+      text: rows.map((row) => row.textContent).join("\n"),
+      green: document.querySelector(".window .a32")?.textContent,
+      links: [...document.querySelectorAll(".window .t a")].map((link) => [link.textContent, link.href, link.rel]),
+      title: document.title,
+    };
+  });
+  assert.equal(seen.green, "green");
+  assert.deepEqual(seen.links, [["a page", "https://example.com/a", "noopener noreferrer"]]);
+  assert.match(seen.text, /bad link stays text/);
+  assert.doesNotMatch(seen.text, /\u001b|Y29weQ|owned/);
+  assert.match(seen.title, /^Batch 1/);
+  await close(page);
+});
+
+test("failed batches are stepped through with n and p, and everything is reached by keyboard", async () => {
+  const page = await open(`${failed}/batches/2`);
+  await page.keyboard.press("n");
+  await page.waitForURL(`**${failed}/batches/4`);
+  await page.keyboard.press("p");
+  await page.waitForURL(`**${failed}/batches/2`);
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+  await close(page);
+});
+
+test("without a script pages are read, and a run is suspended after a question", async () => {
+  const page = await open(failed, { script: false });
+  assert.match(await page.textContent("main"), /What failed/);
+  await page.goto(`${base}${failed}/batches/2`);
+  assert.match(await page.textContent("pre.text"), /it broke/);
+  await page.goto(`${base}/`);
+  await page.check(`input[value="${jobs.steps}"]`);
+  await page.check(`input[value="${jobs.review}"]`);
+  await page.click("text=Suspend");
+  assert.match(await page.textContent("h1"), /Suspend 1 job\?/);
+  await close(page);
+});
+
+test("what failed is tried again in a new run, which is opened", async () => {
+  const page = await open(failed);
+  await page.click("text=Retry failed");
+  await page.waitForSelector("text=A new run begins, of the batches that failed.");
+  await page.click("button.primary");
+  await page.waitForURL(`**/jobs/${jobs.review}/runs/2`, { timeout: 60000 });
+  await until(page, "the new run ends", () => /Failed/.test(document.querySelector(".heading").textContent));
+  await close(page);
+});
+
+test("a run is stopped at once, and the buttons that make no sense say why", async () => {
+  const page = await open(steps);
+  const resume = page.locator("button:disabled", { hasText: "Resume" });
+  assert.equal(await resume.getAttribute("title"), "The run goes on already.");
+  await page.click("text=Stop at once");
+  await page.click("button.primary");
+  await page.waitForURL(`**${steps}`);
+  await until(page, "it has ended", () => /Failed/.test(document.querySelector(".heading").textContent));
+  await close(page);
+});
