@@ -60,6 +60,8 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("job.html", include_str!("templates/job.html")),
         ("run.html", include_str!("templates/run.html")),
         ("batch.html", include_str!("templates/batch.html")),
+        ("history.html", include_str!("templates/history.html")),
+        ("timeline.html", include_str!("templates/timeline.html")),
         ("log.html", include_str!("templates/log.html")),
         ("confirm.html", include_str!("templates/confirm.html")),
         ("done.html", include_str!("templates/done.html")),

@@ -15,7 +15,7 @@ use super::{
     error::PageError,
     feed::{self, Feeds},
     guard::{self, Guard},
-    pages::{act, batch, home, job, log, run},
+    pages::{act, batch, history, home, job, log, run, timeline},
     render,
     view::View,
 };
@@ -83,6 +83,9 @@ fn table<V: View + Actions>() -> Vec<Route<V>> {
         read("/jobs/{job}/runs/{run}/log", get(log::show::<V>)),
         read("/jobs/{job}/runs/{run}/log/follow", get(log::follow_run::<V>)),
         read("/jobs/{job}/runs/{run}/events", get(feed::run::<V>)),
+        read("/jobs/{job}/runs/{run}/timeline", get(timeline::show::<V>)),
+        read("/history", get(history::show::<V>)),
+        read("/history.csv", get(history::export::<V>)),
         read("/events", get(feed::all::<V>)),
         read("/confirm/{action}", get(act::confirm::<V>)),
         change("/actions/{action}", post(act::act::<V>)),

@@ -57,6 +57,20 @@ pub trait View: Send + Sync + 'static {
         after: BatchNum,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<BatchRecord>, ViewError>> + Send;
+    /// At most `limit` runs of all jobs, the newest first, after the page that said `after`; `None` when no page says so.
+    fn history(
+        &self,
+        wanted: &HistoryWanted,
+        after: Option<String>,
+        limit: u32,
+    ) -> impl Future<Output = Result<Option<HistoryList>, ViewError>> + Send;
+    /// The attempts at the batches from `first` to `last`, by batch and ordinal.
+    fn attempts_between(
+        &self,
+        run: &RunId,
+        first: BatchNum,
+        last: BatchNum,
+    ) -> impl Future<Output = Result<Vec<AttemptRecord>, ViewError>> + Send;
     /// The attempts at a batch, by ordinal.
     fn attempts(
         &self,
@@ -131,6 +145,40 @@ pub struct RunEntry {
     /// The run's identity in the store.
     #[serde(skip)]
     pub id: RunId,
+}
+
+/// Which runs of all jobs.
+#[derive(Clone, Debug, Default)]
+pub struct HistoryWanted {
+    /// Only of this job.
+    pub job: Option<JobEntry>,
+    /// Only of jobs whose name has this in it, in lower case.
+    pub name: Option<String>,
+    /// Only those in this phase, as [`crate::store::runs::phase_word`] calls it.
+    pub phase: Option<&'static str>,
+    /// Only those that started then or later.
+    pub since: Option<Timestamp>,
+}
+
+/// A page of runs.
+#[derive(Clone, Debug)]
+pub struct HistoryList {
+    /// The newest first.
+    pub runs: Vec<HistoryRun>,
+    /// What to ask for the next page with, if there is one.
+    pub next: Option<String>,
+}
+
+/// A run beside its job.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HistoryRun {
+    /// The key of its job.
+    pub job_key: String,
+    /// The name of its job.
+    pub job_name: String,
+    /// It.
+    pub run: RunEntry,
 }
 
 /// Who drives a run.

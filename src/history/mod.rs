@@ -1,6 +1,7 @@
 //! What happened: jobs, runs, batches, attempts, what they said and what people were told. Read only.
 
 mod find;
+mod runs;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -9,6 +10,7 @@ use uuid::Uuid;
 
 pub use self::{
     find::Found,
+    runs::{RunsCursor, RunsPage},
     texts::{OutputPage, OutputRecord},
 };
 use crate::{
@@ -204,6 +206,22 @@ impl Reader {
             let batches = store.batches(run, state, after, limit).await?;
             if !batches.is_empty() {
                 return Ok(batches);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The attempts at the batches from `first` to `last`, by batch and ordinal.
+    pub async fn attempts_between(
+        &self,
+        run: &RunId,
+        first: BatchNum,
+        last: BatchNum,
+    ) -> Result<Vec<AttemptRecord>, HistoryError> {
+        for store in self.stores() {
+            let attempts = store.attempts_between(run, first, last).await?;
+            if !attempts.is_empty() {
+                return Ok(attempts);
             }
         }
         Ok(Vec::new())

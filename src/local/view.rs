@@ -13,9 +13,12 @@ use tokio::sync::watch;
 
 use super::observe::{driver_of, waits_for};
 use crate::{
-    dashboard::view::{Driver, JobEntry, Piece, RunEntry, Spec, Text, TextKind, View, ViewError},
+    dashboard::view::{
+        Driver, HistoryList, HistoryRun, HistoryWanted, JobEntry, Piece, RunEntry, Spec, Text, TextKind,
+        View, ViewError,
+    },
     engine::ledger::Ledger,
-    history::{HistoryError, Reader},
+    history::{HistoryError, Reader, RunsCursor},
     job::{
         finding::Finding,
         identity::{AttemptKey, BatchNum, RunId},
@@ -23,6 +26,7 @@ use crate::{
     store::{
         home::Home,
         record::{AttemptRecord, BatchRecord, BatchState, JobRecord},
+        runs::RunsWanted,
     },
 };
 
@@ -108,7 +112,7 @@ impl LocalView {
         };
         let short = &job.uid.to_string()[..8];
         Ok(JobEntry {
-            key: format!("{}-{short}", job.name),
+            key: key_of(&job.name, job.uid),
             command_name: short.to_owned(),
             uid: job.uid,
             origin: job.file.display().to_string(),
@@ -196,6 +200,43 @@ impl View for LocalView {
             .map_err(unreadable("the batches cannot be read"))
     }
 
+    async fn history(
+        &self,
+        wanted: &HistoryWanted,
+        after: Option<String>,
+        limit: u32,
+    ) -> Result<Option<HistoryList>, ViewError> {
+        let after = match after.as_deref().map(RunsCursor::read) {
+            Some(None) => return Ok(None),
+            cursor => cursor.flatten(),
+        };
+        let HistoryWanted { job, name, phase, since } = wanted;
+        let job = job.as_ref().map(|job| job.uid);
+        let wanted = RunsWanted { job, name: name.clone(), phase: *phase, since: *since };
+        let found = self.reader().list_runs(&wanted, after, limit).await;
+        let found = found.map_err(unreadable("the runs cannot be read"))?;
+        let mut runs = Vec::with_capacity(found.runs.len());
+        for listed in found.runs {
+            let run = self.run_entry(&listed.job_name, &listed.ledger).await;
+            runs.push(HistoryRun {
+                job_key: key_of(&listed.job_name, run.id.job),
+                job_name: listed.job_name,
+                run,
+            });
+        }
+        Ok(Some(HistoryList { runs, next: found.next.map(RunsCursor::text) }))
+    }
+
+    async fn attempts_between(
+        &self,
+        run: &RunId,
+        first: BatchNum,
+        last: BatchNum,
+    ) -> Result<Vec<AttemptRecord>, ViewError> {
+        let found = self.reader().attempts_between(run, first, last).await;
+        found.map_err(unreadable("the attempts cannot be read"))
+    }
+
     async fn attempts(&self, run: &RunId, batch: BatchNum) -> Result<Vec<AttemptRecord>, ViewError> {
         self.reader().attempts(run, batch).await.map_err(unreadable("the attempts cannot be read"))
     }
@@ -244,6 +285,11 @@ impl View for LocalView {
         let written = written.map(|text| String::from_utf8_lossy(&text.bytes).into_owned());
         Ok(Spec { written, resolved })
     }
+}
+
+/// What addresses call a job.
+fn key_of(name: &str, uid: uuid::Uuid) -> String {
+    format!("{name}-{}", &uid.to_string()[..8])
 }
 
 fn unreadable(context: &'static str) -> impl Fn(HistoryError) -> ViewError {

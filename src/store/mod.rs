@@ -11,6 +11,7 @@ pub mod items;
 mod json;
 pub mod prune;
 pub mod record;
+pub mod runs;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -24,6 +25,7 @@ use self::{
     error::{OpenError, Trouble},
     home::Home,
     record::{AttemptRecord, BatchRecord, BatchState, JobRecord, NotificationRecord},
+    runs::{ListedRun, RunPlace, RunsWanted},
 };
 pub use self::{json::Json, sqlite::Sqlite};
 use crate::{
@@ -212,15 +214,38 @@ impl Local {
         }
     }
 
-    /// The attempts at a batch.
-    pub async fn attempts(&self, run: &RunId, batch: BatchNum) -> Result<Vec<AttemptRecord>, StoreError> {
+    /// At most `limit` of the runs of all jobs that are wanted, the newest first, after the place `before`.
+    pub async fn list_runs(
+        &self,
+        wanted: &RunsWanted,
+        before: RunPlace,
+        limit: u32,
+    ) -> Result<Vec<ListedRun>, StoreError> {
         match self {
-            Self::Sqlite(store) => store.attempts(run, batch).await,
+            Self::Sqlite(store) => store.list_runs(wanted, before, limit).await,
+            Self::Json(store) => store.list_runs(wanted, before, limit).await,
+        }
+    }
+
+    /// The attempts at the batches from `first` to `last`, by batch and ordinal.
+    pub async fn attempts_between(
+        &self,
+        run: &RunId,
+        first: BatchNum,
+        last: BatchNum,
+    ) -> Result<Vec<AttemptRecord>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.attempts_between(run, first, last).await,
             Self::Json(store) => {
                 let all = store.changes(run).await?.attempts.into_values();
-                Ok(all.filter(|attempt| attempt.batch == batch).collect())
+                Ok(all.filter(|attempt| (first..=last).contains(&attempt.batch)).collect())
             }
         }
+    }
+
+    /// The attempts at a batch.
+    pub async fn attempts(&self, run: &RunId, batch: BatchNum) -> Result<Vec<AttemptRecord>, StoreError> {
+        self.attempts_between(run, batch, batch).await
     }
 
     /// What people were told of a run.

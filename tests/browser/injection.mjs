@@ -40,6 +40,9 @@ test("no payload becomes a node, a dialog or a script on any page", async () => 
   await check(page, `/jobs/${jobs.injection}`);
   for (const after of [0, 50, 100, 150]) await check(page, `${run}?state=all&after=${after}`);
   await check(page, run);
+  await check(page, `${run}/timeline`);
+  await check(page, "/history");
+  await check(page, "/history?q=%3Cimg%20src=x%20onerror=alert(1)%3E%22%27%3E");
   for (let batch = 1; batch <= 200; batch += 1) await check(page, `${run}/batches/${batch}`);
   for (const batch of [1, 2, 60, 120, 200]) {
     for (const text of ["output", "errors", "prompt"]) await check(page, `${run}/batches/${batch}?show=${text}`);

@@ -21,6 +21,10 @@ const pages = {
   running_batch: `${steps}/batches/1`,
   not_started: `${steps}/batches/6`,
   log: `${steps}/log`,
+  timeline: `${failed}/timeline`,
+  timeline_running: `${steps}/timeline`,
+  history: "/history",
+  no_history: "/history?q=nothing-is-called-so",
   confirm: `/confirm/retry?job=${jobs.review}`,
   confirm_many: `/confirm/suspend?job=${jobs.review}&job=${jobs.steps}`,
 };

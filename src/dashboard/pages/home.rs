@@ -9,6 +9,7 @@ use axum::{
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::number;
 use crate::{
     dashboard::{
         error::PageError,
@@ -234,13 +235,6 @@ impl HomeQuery {
         });
         format!("/{}", query_string(&fields))
     }
-}
-
-fn number<T: std::str::FromStr>(text: Option<&str>, name: &str) -> Result<Option<T>, PageError> {
-    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    text.parse()
-        .map(Some)
-        .map_err(|_| PageError::bad_request(format!("`{name}` is {text}, which is not a number.")))
 }
 
 fn counts(jobs: &[JobEntry], query: &HomeQuery) -> Vec<Count> {

@@ -12,7 +12,15 @@ use crate::{
     driver::ports::{Store, StoreError},
     engine::{event::Event, ledger::Ledger},
     job::identity::RunId,
-    store::{error::Trouble, files::exclusively, fold::Changes, ledger_of, record::JobRecord, to_json},
+    store::{
+        error::Trouble,
+        files::exclusively,
+        fold::Changes,
+        ledger_of,
+        record::JobRecord,
+        runs::{ListedRun, RunPlace, RunsWanted},
+        to_json,
+    },
 };
 
 impl Store for Json {
@@ -161,6 +169,29 @@ impl Json {
             })
         });
         Ok(runs.await?.unwrap_or_default())
+    }
+
+    /// As [`Local::list_runs`](crate::store::Local::list_runs): all ledgers are read, since nothing else says their order.
+    pub async fn list_runs(
+        &self,
+        wanted: &RunsWanted,
+        before: RunPlace,
+        limit: u32,
+    ) -> Result<Vec<ListedRun>, StoreError> {
+        let mut all = Vec::new();
+        for job in self.jobs().await? {
+            all.extend(self.runs(job.uid).await?.into_iter().map(|ledger| (job.name.clone(), ledger)));
+        }
+        all.sort_by_key(|(_, ledger)| (ledger.started.as_millisecond(), ledger.run.clone()));
+        let placed = all.into_iter().zip(0..).map(|((job_name, ledger), id)| {
+            let place = RunPlace { started: ledger.started.as_millisecond(), id };
+            ListedRun { place, job_name, ledger }
+        });
+        let mut found: Vec<ListedRun> =
+            placed.filter(|run| run.place < before && wanted.has(&run.job_name, &run.ledger)).collect();
+        found.reverse();
+        found.truncate(limit as usize);
+        Ok(found)
     }
 
     /// All that the journal of a run says.

@@ -11,7 +11,7 @@ use crate::{
     driver::ports::StoreError,
     engine::ledger::Ledger,
     job::identity::{JobName, RunId},
-    store::{ledger_of, to_json},
+    store::{ledger_of, runs::phase_word, to_json},
 };
 
 impl Sqlite {
@@ -50,11 +50,13 @@ impl Sqlite {
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
-        sqlx::query("INSERT INTO job_runs (job, run, seq, ended, ledger) VALUES (?, ?, ?, ?, ?)")
+        sqlx::query("INSERT INTO job_runs (job, run, seq, ended, started, phase, ledger) VALUES (?, ?, ?, ?, ?, ?, ?)")
             .bind(&job)
             .bind(i64::from(ledger.run.run))
             .bind(ledger.seq.cast_signed())
             .bind(ledger.ended.map(|ended| ended.to_string()))
+            .bind(ledger.started.as_millisecond())
+            .bind(phase_word(&ledger.phase))
             .bind(to_json(ledger))
             .execute(&mut *transaction)
             .await

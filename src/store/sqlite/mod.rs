@@ -4,6 +4,7 @@
 
 mod forget;
 mod jobs;
+mod list;
 mod open;
 mod query;
 mod save;

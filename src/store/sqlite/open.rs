@@ -12,7 +12,8 @@ use super::{Sqlite, Writer};
 use crate::store::error::{OpenError, Trouble};
 
 /// What turns a file of format `n` into one of `n + 1`. Only ever appended to.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_history.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_history.sql"), include_str!("migrations/0002_runs.sql")];
 
 /// Marks the file as ours, for other programs and for us: `MZRT`.
 const APPLICATION_ID: i64 = 0x4d5a_5254;

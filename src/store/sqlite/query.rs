@@ -69,8 +69,13 @@ impl Sqlite {
         self.records(of_run(query, run).bind(i64::from(after.0)).bind(i64::from(limit))).await
     }
 
-    /// The attempts at a batch, by ordinal.
-    pub async fn attempts(&self, run: &RunId, batch: BatchNum) -> Result<Vec<AttemptRecord>, StoreError> {
+    /// The attempts at the batches from `first` to `last`, by batch and ordinal.
+    pub async fn attempts_between(
+        &self,
+        run: &RunId,
+        first: BatchNum,
+        last: BatchNum,
+    ) -> Result<Vec<AttemptRecord>, StoreError> {
         let query = sqlx::query(
             "SELECT json_object('batch', batch, 'ordinal', ordinal, 'state', state, 'started', started,
                  'ended', ended, 'exitCode', exit_code, 'class', class, 'reason', reason, 'message', message,
@@ -81,10 +86,10 @@ impl Sqlite {
                      'costUSD', printf('%d.%06d', cost_micro_usd / 1000000, cost_micro_usd % 1000000),
                      'partial', json(iif(usage_partial, 'true', 'false'))))
              FROM attempts
-             WHERE run_id = (SELECT id FROM job_runs WHERE job = ?2 AND run = ?1) AND batch = ?3
-             ORDER BY ordinal",
+             WHERE run_id = (SELECT id FROM job_runs WHERE job = ?2 AND run = ?1) AND batch BETWEEN ?3 AND ?4
+             ORDER BY batch, ordinal",
         );
-        self.records(of_run(query, run).bind(i64::from(batch.0))).await
+        self.records(of_run(query, run).bind(i64::from(first.0)).bind(i64::from(last.0))).await
     }
 
     /// What people were told of a run, by number.

@@ -10,7 +10,7 @@ use super::Sqlite;
 use crate::{
     driver::ports::{Store, StoreError},
     engine::{event::Event, ledger::Ledger},
-    store::{error::sqlite_code, fold::Changes, to_json},
+    store::{error::sqlite_code, fold::Changes, runs::phase_word, to_json},
 };
 
 const SAVE: &str = include_str!("save.sql");
@@ -29,6 +29,7 @@ impl Store for Sqlite {
         let mut query = sqlx::query(SAVE)
             .bind(ledger.seq.cast_signed())
             .bind(ledger.ended.map(|ended| ended.to_string()))
+            .bind(phase_word(&ledger.phase))
             .bind(to_json(ledger))
             .bind(job.clone())
             .bind(run);

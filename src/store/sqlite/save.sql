@@ -1,6 +1,6 @@
 BEGIN IMMEDIATE;
 
-UPDATE job_runs SET seq = ?, ended = ?, ledger = ? WHERE job = ? AND run = ? RETURNING id;
+UPDATE job_runs SET seq = ?, ended = ?, phase = ?, ledger = ? WHERE job = ? AND run = ? RETURNING id;
 
 INSERT INTO batches
     SELECT r.id, value ->> 'batch', value ->> 'state', value ->> 'attempts',

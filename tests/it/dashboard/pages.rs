@@ -91,6 +91,64 @@ async fn nothing_has_run_yet_and_then_something_has() {
 }
 
 #[tokio::test]
+async fn history_has_every_run_in_pages_and_as_a_table() {
+    let sandbox = sandbox_with_a_failed_run();
+    sandbox.mozart(["retry", "review", "--failed"]).output().unwrap();
+    let text = super::server::JOB.replace("name: review", "name: text\nstate_backend: json");
+    sandbox.write("text.yaml", &text.replace("./workspace", "./other"));
+    sandbox.mozart(["run", "text.yaml"]).output().unwrap();
+    let server = Server::start(sandbox);
+    let ids = |page: &serde_json::Value| -> Vec<String> {
+        let runs = page["runs"].as_array().unwrap().iter();
+        runs.map(|run| run["run"]["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = server.json("/history.json").await;
+    assert_eq!(ids(&all), ["text/1", "review/2", "review/1"]);
+    assert_eq!((&all["totals"]["succeeded"], &all["totals"]["failed"]), (&4.into(), &3.into()));
+    let mut paged = Vec::new();
+    let mut next = Some("/history.json?limit=1".to_owned());
+    while let Some(path) = next {
+        let page = server.json(&path).await;
+        paged.extend(ids(&page));
+        next = page["next"].as_str().map(|next| next.replace("/history?", "/history.json?"));
+    }
+    assert_eq!(paged, ids(&all));
+    assert_eq!(ids(&server.json("/history.json?q=REV&phase=failed&hours=1").await), ["review/2", "review/1"]);
+    assert!(ids(&server.json("/history.json?phase=complete").await).is_empty());
+    let job = server.json("/index.json?q=review").await["jobs"][0]["key"].as_str().unwrap().to_owned();
+    assert_eq!(ids(&server.json(&format!("/history.json?job={job}")).await), ["review/2", "review/1"]);
+    let table = server.get("/history.csv?q=review").send().await.unwrap();
+    assert_eq!(table.headers()["content-disposition"], "attachment; filename=\"mozart-history.csv\"");
+    let table = table.text().await.unwrap();
+    let lines: Vec<&str> = table.lines().collect();
+    assert!(lines[0].starts_with("job,run,state,reason,started,ended"), "{table}");
+    assert!(lines[1].starts_with("review,2,Failed,") && lines[2].starts_with("review,1,Failed,"), "{table}");
+    assert!(server.html("/history").await.contains("text / 1"));
+    assert_eq!(server.get("/history?after=x").send().await.unwrap().status(), 400);
+}
+
+#[tokio::test]
+async fn a_timeline_has_attempts_and_waits_as_segments_of_their_own() {
+    let sandbox = Sandbox::new();
+    let job = super::server::JOB
+        .replace("max_retries: 0", "max_retries: 1, base_delay_seconds: 0.2, jitter: false");
+    sandbox.write("review.yaml", &job);
+    sandbox.mozart(["run", "review.yaml"]).output().unwrap();
+    let server = Server::start(sandbox);
+    let address = format!("{}/runs/1/timeline", server.only_job().await);
+    let page = server.json(&format!("{address}.json")).await;
+    let second = page["rows"][1]["segments"].as_array().unwrap();
+    let kinds: Vec<&str> = second.iter().map(|segment| segment["kind"].as_str().unwrap()).collect();
+    assert!(kinds.ends_with(&["failed", "backoff", "failed"]), "{kinds:?}");
+    assert!(second[kinds.len() - 2]["seconds"].as_f64().unwrap() >= 0.2, "{second:?}");
+    let unfinished = server.json(&format!("{address}.json?show=unfinished")).await;
+    assert_eq!(unfinished["rows"].as_array().unwrap().len(), 1);
+    let nothing = server.json(&format!("{address}.json?from=9000&to=9001")).await;
+    assert_eq!(nothing["rows"][0]["segments"].as_array().unwrap().len(), 0, "out of sight");
+    assert!(server.html(&address).await.contains("class=\"backoff\""));
+}
+
+#[tokio::test]
 async fn the_list_is_filtered_sorted_and_paged_by_its_address() {
     let sandbox = Sandbox::new();
     for name in ["alpha", "beta", "gamma"] {
