@@ -264,12 +264,19 @@ async fn load(plan: Plan) -> Result<Result<Loaded, Not>, Trouble> {
     Ok(loaded.map_err(|problems| Not::Unfit { reason: "InvalidSpec", message: sentences(&problems) }))
 }
 
-/// Resolves when the job is otherwise than it was when it was read.
+/// Resolves when the watch shows a newer spec than was read, or a checkpoint that was there and is gone. What it shows may
+/// be older than what was read: that alone is no reason to read again.
 async fn differs(seen: &mut watch::Receiver<Seen>, read: Seen) {
-    // What the watch shows may be older than what was read, never the other way round for long.
-    let newer = |seen: &Seen| seen.generation > read.generation || read.checkpoint && !seen.checkpoint;
-    if seen.wait_for(newer).await.is_err() {
-        std::future::pending::<()>().await;
+    let mut before = *seen.borrow_and_update();
+    while before.generation <= read.generation {
+        if seen.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        let now = *seen.borrow_and_update();
+        if before.checkpoint && !now.checkpoint {
+            return;
+        }
+        before = now;
     }
 }
 

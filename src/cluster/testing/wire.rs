@@ -40,6 +40,10 @@ struct State {
     frozen: bool,
     /// Writes that were sent.
     sent: u32,
+    /// Events that watches told.
+    told: u32,
+    /// The so many-th is lost.
+    event_to_lose: u32,
     /// At which write the process dies.
     death: Option<Death>,
 }
@@ -63,6 +67,8 @@ impl Wire {
             answers_to_lose: 0,
             frozen: false,
             sent: 0,
+            told: 0,
+            event_to_lose: 0,
             death: None,
         };
         Self {
@@ -100,6 +106,23 @@ impl Wire {
     /// Resolves when it has died.
     pub(crate) async fn died(&self) {
         self.died.notified().await;
+    }
+
+    /// The so many-th event of the watches is lost on the way.
+    pub(crate) fn lose_event(&self, number: u32) {
+        self.state.lock().unwrap().event_to_lose = number;
+    }
+
+    /// How many events the watches told.
+    pub(crate) fn told(&self) -> u32 {
+        self.state.lock().unwrap().told
+    }
+
+    /// Counts an event; whether it arrives.
+    fn arrives(&self) -> bool {
+        let mut state = self.state.lock().unwrap();
+        state.told += 1;
+        state.told != state.event_to_lose
     }
 
     /// How many writes were sent.
@@ -149,14 +172,14 @@ impl Wire {
         let wire = self.clone();
         answer.map(|body| {
             let frames = body.into_data_stream();
-            let told = frames.then(move |frame| {
+            let told = frames.filter_map(move |frame| {
                 let wire = wire.clone();
                 async move {
                     wire.thaw().await;
                     if wire.state.lock().unwrap().cut {
                         std::future::pending::<()>().await;
                     }
-                    frame
+                    wire.arrives().then_some(frame)
                 }
             });
             Told::from_stream(told)

@@ -76,6 +76,35 @@ async fn a_pod_that_comes_back_after_its_batch_is_done_is_taken_away() {
     assert!(late_ones.len() <= 2, "{late_ones:?}");
 }
 
+///
+#[test]
+fn a_watch_that_loses_any_one_event_ends_the_same() {
+    let mut lost = 0;
+    loop {
+        lost += 1;
+        let mut told = 0;
+        super::crashes::in_paused_time(async {
+            let server = ApiServer::default();
+            let kubelet = Kubelet::start(&server, well);
+            server.put(JOB, job(2, 1));
+            let operator = Operator::start(&server);
+            operator.wire.lose_event(lost);
+            let ends = async {
+                until_phase(&server, "Complete").await;
+                until_clean(&server).await;
+            };
+            let ended = tokio::time::timeout(Duration::from_mins(20), ends).await;
+            assert!(ended.is_ok(), "without event {lost}: {:#} {:#?}", status(&server), pods(&server));
+            once_each(&kubelet, 2);
+            told = operator.wire.told();
+        });
+        if lost > told {
+            break;
+        }
+    }
+    assert!(lost > 10, "{lost} events");
+}
+
 ///
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_somebody_takes_away_is_lost_and_its_batch_goes_on() {
