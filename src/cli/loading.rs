@@ -45,7 +45,7 @@ pub struct OverrideArguments {
     /// Where the batches read and write, instead of what the file says
     #[arg(short, long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub workspace: Option<PathBuf>,
-    /// Set a field as if it stood in the file, such as batch.totalItems=20; may be repeated
+    /// Set a field of the file, such as batch.totalItems=20; may be repeated
     #[arg(long, value_name = "PATH=VALUE", value_parser = setting)]
     pub set: Vec<(String, String)>,
 }

@@ -83,7 +83,7 @@ pub struct PaceArguments {
     /// Keep the machine from sleeping; by default on a terminal
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true", require_equals = true)]
     pub keep_awake: Option<bool>,
-    /// Show it in a browser too, while it lasts; on port 8000, or the one that is said
+    /// Show it in a browser too, on port 8000 unless another is said
     #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "8000", require_equals = true)]
     pub dashboard: Option<u16>,
 }
