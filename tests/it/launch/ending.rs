@@ -21,7 +21,7 @@ async fn a_program_that_takes_too_long_is_ended_as_transient() {
 
 #[tokio::test]
 async fn one_that_will_be_resumed_is_terminated_and_one_that_is_given_up_interrupted() {
-    let said = "trap 'echo TERM > said; exit 143' TERM; trap 'echo INT > said; exit 130' INT; touch ready
+    let said = "trap 'echo TERM > said; exit 143' TERM; trap 'echo INT > said; exit 130' INT; echo > ready
                 while :; do sleep 0.01; done";
     let table = [(EndMode::Resumable, "TERM\n", "Interrupted"), (EndMode::GiveUp, "INT\n", "Stopped")];
     for (mode, signal, reason) in table {

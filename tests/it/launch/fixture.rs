@@ -187,9 +187,10 @@ fn job(workspace: &Path, command: Vec<String>) -> Job {
     }
 }
 
-/// Waits until a file is there.
+/// Waits until a file is there, with something in it.
 pub async fn appears(path: &Path) {
-    while !path.exists() {
+    // A record is made and then written: until then it is empty, and for its readers not there.
+    while !fs::metadata(path).is_ok_and(|file| file.len() > 0) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
