@@ -104,6 +104,9 @@ pub enum Command {
     /// Print the definitions of Mozart's resources, for Kubernetes
     #[cfg(feature = "cluster")]
     Crd(super::crd::Args),
+    /// Print the account and the rights that the operator needs
+    #[cfg(feature = "cluster")]
+    Rbac(super::rbac::Args),
     /// Run the jobs of a Kubernetes cluster
     #[cfg(feature = "cluster")]
     Operator(Box<super::operator::Args>),

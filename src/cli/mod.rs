@@ -31,6 +31,8 @@ mod printer;
 
 mod progress;
 mod prune;
+#[cfg(feature = "cluster")]
+mod rbac;
 mod reading;
 mod reference;
 mod resume;
@@ -111,6 +113,8 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Crd(args) => crd::execute(&args, printer),
         #[cfg(feature = "cluster")]
         Command::Operator(args) => operator::execute(*args),
+        #[cfg(feature = "cluster")]
+        Command::Rbac(args) => rbac::execute(args, printer),
         Command::Attempt(args) => attempt::execute(&args, printer),
         Command::Install(args) => install::execute(&args),
         Command::Keeper(args) => keeper::execute(&args),

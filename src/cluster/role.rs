@@ -1,6 +1,9 @@
-//! The rights that the operator needs, and no others: the one list behind every manifest that grants them.
+//! The rights that the operator needs, and no others: the one list behind every manifest that grants them. It is what
+//! `mozart rbac` prints and `deploy/rbac.yaml` holds.
 
 use serde_json::{Value, json};
+
+use super::operator::Scope;
 
 /// Verbs on resources of an API group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,32 +33,108 @@ pub const IN_NAMESPACES: &[Right] = &[
     Right { group: "events.k8s.io", resources: &["events"], verbs: &["create", "patch"] },
 ];
 
-/// In the operator's own namespace.
-pub const AT_HOME: &[Right] =
-    &[Right { group: "coordination.k8s.io", resources: &["leases"], verbs: &["get", "create", "update"] }];
+const LEASES: Right =
+    Right { group: "coordination.k8s.io", resources: &["leases"], verbs: &["get", "update"] };
+/// What is made has no name yet that a right could be bound to.
+const NEW_LEASES: Right = Right { verbs: &["create"], ..LEASES };
+/// In the operator's own namespace, of the lease of its name alone where that can be said.
+pub const AT_HOME: &[Right] = &[LEASES, NEW_LEASES];
 
-/// The `rules` of a Role.
-pub fn rules(rights: &[Right]) -> Value {
-    let rule = |right: &Right| json!({"apiGroups": [right.group], "resources": right.resources, "verbs": right.verbs});
-    rights.iter().map(rule).collect()
+impl Right {
+    fn rule(&self) -> Value {
+        json!({"apiGroups": [self.group], "resources": self.resources, "verbs": self.verbs})
+    }
 }
 
-/// The Roles of an operator for the namespace that it runs in.
-pub fn roles() -> Vec<Value> {
-    let role = |name: &str, rights: &[Right]| {
+/// An operator as far as its rights go.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    /// Of its account, its roles and its lease.
+    pub name: String,
+    /// The namespace that it runs in.
+    pub namespace: String,
+    /// Whose jobs it runs.
+    pub scope: Scope,
+}
+
+impl Installation {
+    /// Its account, and every right that the account needs.
+    pub fn manifests(&self) -> Vec<Value> {
+        let (name, home) = (self.name.as_str(), self.namespace.as_str());
+        let lease = format!("{name}-lease");
+        let mut of_lease = LEASES.rule();
+        of_lease["resourceNames"] = json!([name]);
+        let mut manifests = vec![
+            json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata(name, Some(home))}),
+            Self::role(&lease, Some(home), &json!([of_lease, NEW_LEASES.rule()])),
+            self.binding(&lease, Some(home)),
+        ];
+        let rules = IN_NAMESPACES.iter().map(Right::rule).collect();
+        let mut allow = |namespace: Option<&str>| {
+            manifests.extend([Self::role(name, namespace, &rules), self.binding(name, namespace)]);
+        };
+        match &self.scope {
+            Scope::Cluster => allow(None),
+            Scope::Namespaces(namespaces) => namespaces.iter().for_each(|namespace| allow(Some(namespace))),
+        }
+        manifests
+    }
+
+    /// The same as a stream of YAML documents.
+    ///
+    /// # Errors
+    /// Never for what [`Self::manifests`] makes.
+    pub fn yaml(&self) -> Result<String, serde_saphyr::ser::Error> {
+        let mut yaml = "# Made by `mozart rbac` from src/cluster/role.rs: change that.\n".to_owned();
+        for manifest in self.manifests() {
+            yaml += "---\n";
+            yaml += &serde_saphyr::to_string(&manifest)?;
+        }
+        Ok(yaml)
+    }
+
+    /// A `Role`; a `ClusterRole` without a namespace.
+    fn role(name: &str, namespace: Option<&str>, rules: &Value) -> Value {
         json!({
             "apiVersion": "rbac.authorization.k8s.io/v1",
-            "kind": "Role",
-            "metadata": {"name": name, "labels": {"app.kubernetes.io/name": "mozart"}},
-            "rules": rules(rights),
+            "kind": role_kind(namespace),
+            "metadata": metadata(name, namespace),
+            "rules": rules,
         })
-    };
-    vec![role("mozart-operator", IN_NAMESPACES), role("mozart-operator-lease", AT_HOME)]
+    }
+
+    /// Gives the account the role of that name.
+    fn binding(&self, name: &str, namespace: Option<&str>) -> Value {
+        let role = role_kind(namespace);
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": format!("{role}Binding"),
+            "metadata": metadata(name, namespace),
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role, "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": self.name, "namespace": self.namespace}],
+        })
+    }
+}
+
+fn role_kind(namespace: Option<&str>) -> &'static str {
+    if namespace.is_some() { "Role" } else { "ClusterRole" }
+}
+
+fn metadata(name: &str, namespace: Option<&str>) -> Value {
+    let mut metadata = json!({"name": name, "labels": {"app.kubernetes.io/name": "mozart"}});
+    if let Some(namespace) = namespace {
+        metadata["namespace"] = json!(namespace);
+    }
+    metadata
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn installation(scope: Scope) -> Installation {
+        Installation { name: "mozart".to_owned(), namespace: "mozart".to_owned(), scope }
+    }
 
     #[test]
     fn no_right_reaches_a_secret_a_spec_or_everything() {
@@ -66,5 +145,33 @@ mod tests {
             let writes = ["patch", "update", "create"].iter().any(|verb| right.verbs.contains(verb));
             assert!(!(spec && writes), "{right:?}");
         }
+    }
+
+    #[test]
+    fn the_file_in_deploy_holds_what_is_said_here() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/rbac.yaml");
+        let made = installation(Scope::Namespaces(vec!["mozart".to_owned()])).yaml().unwrap();
+        let stored = std::fs::read_to_string(file).unwrap_or_default();
+        assert!(stored == made, "deploy/rbac.yaml is stale: run `mozart rbac > deploy/rbac.yaml`");
+    }
+
+    #[test]
+    fn each_namespace_has_its_own_role_and_a_cluster_one_for_all() {
+        let kinds = |scope| {
+            let manifests = installation(scope).manifests().into_iter();
+            manifests
+                .map(|one| format!("{} {}", one["kind"], one["metadata"]["namespace"]).replace('"', ""))
+                .collect::<Vec<_>>()
+        };
+        let home = ["ServiceAccount mozart", "Role mozart", "RoleBinding mozart"];
+        let teams = Scope::Namespaces(vec!["a".to_owned(), "b".to_owned()]);
+        assert_eq!(
+            kinds(teams),
+            [&home[..], &["Role a", "RoleBinding a", "Role b", "RoleBinding b"]].concat()
+        );
+        assert_eq!(
+            kinds(Scope::Cluster),
+            [&home[..], &["ClusterRole null", "ClusterRoleBinding null"]].concat()
+        );
     }
 }

@@ -2,16 +2,12 @@
 
 use std::{fs, process::Stdio};
 
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{Pod, ServiceAccount},
-    rbac::v1::{Role, RoleBinding},
-};
+use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api,
-    api::{DynamicObject, ListParams, PostParams},
+    api::{ApiResource, DynamicObject, ListParams, PostParams},
 };
-use serde::de::DeserializeOwned;
+use mozart::cluster::{operator::Scope, role::Installation};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -20,52 +16,31 @@ use super::{
     IMAGE,
     claude::{Claim, key, service},
 };
-use crate::{fake_api::MODEL, support::Namespace};
+use crate::{
+    fake_api::MODEL,
+    support::{Namespace, object},
+};
 
-/// What the operator may do in a namespace, and nothing else.
-fn rights() -> Value {
-    json!([
-        {"apiGroups": ["mozart.dev"], "resources": ["mozartjobs", "mozartcredentials"], "verbs": ["get", "list", "watch"]},
-        {"apiGroups": ["mozart.dev"], "resources": ["mozartjobs/status", "mozartcredentials/status"], "verbs": ["patch"]},
-        {"apiGroups": [""], "resources": ["pods"],
-            "verbs": ["get", "list", "watch", "create", "patch", "delete", "deletecollection"]},
-        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "create", "delete"]},
-        {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": ["get", "create"]},
-        {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create", "patch"]},
-        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["get", "create", "update"]},
-    ])
+async fn make(namespace: &Namespace, manifest: &Value) {
+    let object = object(manifest);
+    let kind = ApiResource::from_gvk(&object.types.as_ref().unwrap().try_into().unwrap());
+    let api: Api<DynamicObject> = Api::namespaced_with(namespace.client.clone(), &namespace.name, &kind);
+    api.create(&PostParams::default(), &object).await.unwrap();
 }
 
-async fn make<K>(namespace: &Namespace, object: Value)
-where
-    K: kube::Resource<Scope = kube::core::NamespaceResourceScope>
-        + Clone
-        + DeserializeOwned
-        + serde::Serialize
-        + std::fmt::Debug,
-    K::DynamicType: Default,
-{
-    let api: Api<K> = Api::namespaced(namespace.client.clone(), &namespace.name);
-    api.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
-}
-
-/// Installs the operator for one namespace.
+/// Installs the operator for one namespace, with the account and the rights that `mozart rbac` prints.
 async fn install(namespace: &Namespace) {
-    make::<ServiceAccount>(namespace, json!({"metadata": {"name": "mozart"}})).await;
-    make::<Role>(namespace, json!({"metadata": {"name": "mozart"}, "rules": rights()})).await;
-    make::<RoleBinding>(
-        namespace,
-        json!({
-            "metadata": {"name": "mozart"},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "mozart"},
-            "subjects": [{"kind": "ServiceAccount", "name": "mozart", "namespace": namespace.name}],
-        }),
-    )
-    .await;
+    let scope = Scope::Namespaces(vec![namespace.name.clone()]);
+    let installation = Installation { name: "mozart".to_owned(), namespace: namespace.name.clone(), scope };
+    for manifest in installation.manifests() {
+        make(namespace, &manifest).await;
+    }
     let labels = json!({"app.kubernetes.io/name": "mozart-operator"});
-    make::<Deployment>(
+    make(
         namespace,
-        json!({
+        &json!({
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
             "metadata": {"name": "mozart"},
             "spec": {
                 "replicas": 1,

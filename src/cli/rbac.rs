@@ -1,0 +1,40 @@
+//! `mozart rbac`: the account of the operator, and its rights.
+
+use super::{exit::Exit, printer::Printer};
+use crate::cluster::{operator::Scope, role::Installation};
+
+/// Arguments of `mozart rbac`.
+#[derive(Debug, clap::Args)]
+#[command(
+    before_help = "  mozart rbac | kubectl apply -f -               for an operator of the namespace mozart\n  \
+                   mozart rbac -n ops --jobs-in a --jobs-in b     one in ops that runs the jobs of a and b\n  \
+                   mozart rbac --all-namespaces                   one that runs the jobs of every namespace"
+)]
+pub struct Args {
+    /// The namespace that the operator runs in
+    #[arg(short, long, value_name = "NAME", default_value = "mozart")]
+    namespace: String,
+    /// A namespace whose jobs it runs, its own if none; may be given more often
+    #[arg(long, value_name = "NAME", conflicts_with = "all_namespaces")]
+    jobs_in: Vec<String>,
+    /// It runs the jobs of every namespace
+    #[arg(long)]
+    all_namespaces: bool,
+    /// The name of its account, its roles and its lease
+    #[arg(long, value_name = "NAME", default_value = "mozart")]
+    name: String,
+}
+
+/// Prints the manifests as one YAML stream.
+pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
+    let scope = if args.all_namespaces {
+        Scope::Cluster
+    } else if args.jobs_in.is_empty() {
+        Scope::Namespaces(vec![args.namespace.clone()])
+    } else {
+        Scope::Namespaces(args.jobs_in)
+    };
+    let installation = Installation { name: args.name, namespace: args.namespace, scope };
+    printer.bytes(installation.yaml()?.as_bytes())?;
+    Ok(Exit::Done)
+}
