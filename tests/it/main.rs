@@ -27,5 +27,6 @@ mod pinned_items;
 mod reference;
 mod sessions;
 mod state_faults;
+mod state_shared;
 mod support;
 mod wallet;

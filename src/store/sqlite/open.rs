@@ -1,6 +1,11 @@
 //! Opening a state file: made, migrated, or refused before anything in it is touched.
 
-use std::{fs, io::Read, path::Path, time::Duration};
+use std::{
+    fs,
+    io::Read as _,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use sqlx::{
     ConnectOptions as _, Connection as _, SqliteConnection,
@@ -9,7 +14,7 @@ use sqlx::{
 use tokio::sync::Mutex;
 
 use super::{Sqlite, Writer};
-use crate::store::error::{OpenError, Trouble};
+use crate::store::error::{OpenError, Trouble, sqlite_code};
 
 /// What turns a file of format `n` into one of `n + 1`. Only ever appended to.
 const MIGRATIONS: &[&str] =
@@ -18,8 +23,14 @@ const MIGRATIONS: &[&str] =
 /// Marks the file as ours, for other programs and for us: `MZRT`.
 const APPLICATION_ID: i64 = 0x4d5a_5254;
 
+/// SQLite's code for a file that it cannot make sense of: `SQLITE_NOTADB`, <https://www.sqlite.org/rescode.html#notadb>.
+const NO_DATABASE: i32 = 26;
+
 /// How long another process may hold the file. Every transaction of ours takes milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long until a file that another process is just making is asked again.
+const BUSY_RETRY: Duration = Duration::from_millis(5);
 
 impl Sqlite {
     /// Opens the state file at `path` to read and write; makes it, and its folder, if it is not there.
@@ -30,7 +41,6 @@ impl Sqlite {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder).map_err(|error| unavailable(folder, error))?;
         }
-        refuse_what_is_no_database(path)?;
         let options = options(path).create_if_missing(true);
         let mut connection = options.connect().await.map_err(|error| of_sqlite(path, error))?;
         prepare(&mut connection, path).await?;
@@ -45,7 +55,6 @@ impl Sqlite {
         if !path.try_exists().map_err(|error| unavailable(path, error))? {
             return Ok(None);
         }
-        refuse_what_is_no_database(path)?;
         let options = options(path).read_only(true);
         let mut connection = options.connect().await.map_err(|error| of_sqlite(path, error))?;
         let format = format_of(&mut connection, path).await?;
@@ -76,22 +85,6 @@ fn known() -> u32 {
     u32::try_from(MIGRATIONS.len()).expect("there are few migrations")
 }
 
-/// SQLite itself would say so only at the first statement, and make side files before.
-fn refuse_what_is_no_database(path: &Path) -> Result<(), OpenError> {
-    let mut file = match fs::File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(unavailable(path, error)),
-    };
-    let mut magic = Vec::new();
-    Read::by_ref(&mut file).take(16).read_to_end(&mut magic).map_err(|error| unavailable(path, error))?;
-    if magic.is_empty() || magic == b"SQLite format 3\0" {
-        Ok(())
-    } else {
-        Err(OpenError::Foreign { path: path.to_owned() })
-    }
-}
-
 /// The file's format: 0 for an empty one.
 async fn format_of(connection: &mut SqliteConnection, path: &Path) -> Result<u32, OpenError> {
     let found = sqlx::query_as::<_, (u32, i64, i64)>(
@@ -115,7 +108,7 @@ async fn prepare(connection: &mut SqliteConnection, path: &Path) -> Result<(), O
     if format_of(connection, path).await? < known() {
         // Two processes may do this at once: the second finds it done when it gets the lock.
         let of_sqlite = |error| of_sqlite(path, error);
-        sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await.map_err(of_sqlite)?;
+        write_ahead(connection).await.map_err(of_sqlite)?;
         let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(of_sqlite)?;
         let format = format_of(&mut transaction, path).await?;
         let done = usize::try_from(format).unwrap_or(0);
@@ -130,7 +123,34 @@ async fn prepare(connection: &mut SqliteConnection, path: &Path) -> Result<(), O
     Ok(())
 }
 
+/// Turns the write-ahead log on. For this one statement SQLite does not wait for other processes that open the file
+/// (each would wait for the other), so that the waiting is done here.
+async fn write_ahead(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let patience = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match sqlx::query("PRAGMA journal_mode = WAL").execute(&mut *connection).await {
+            Err(error)
+                if matches!(Trouble::of_sqlite(&error), Trouble::Busy) && Instant::now() < patience =>
+            {
+                tokio::time::sleep(BUSY_RETRY).await;
+            }
+            done => return done.map(drop),
+        }
+    }
+}
+
+/// Whether SQLite ever wrote the file. Never asked of a file that is open: closing it here would drop every lock that
+/// this process has on it, <https://www.sqlite.org/howtocorrupt.html#_posix_advisory_locks_canceled_by_a_separate_thread_doing_close_>.
+fn begins_as_a_database(path: &Path) -> bool {
+    let mut magic = [0; 16];
+    fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
+        && magic == *b"SQLite format 3\0"
+}
+
 fn of_sqlite(path: &Path, error: sqlx::Error) -> OpenError {
+    if sqlite_code(&error) == Some(NO_DATABASE) && !begins_as_a_database(path) {
+        return OpenError::Foreign { path: path.to_owned() };
+    }
     match Trouble::of_sqlite(&error) {
         Trouble::Damaged => OpenError::Damaged { path: path.to_owned(), source: error.into() },
         trouble => {
