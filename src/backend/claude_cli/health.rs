@@ -64,7 +64,7 @@ pub async fn preflight(settings: &mut ClaudeCli) -> Preflight {
         health.push(Health::warn("model", found, "write backend.model"));
     }
     health.extend(root(settings));
-    if let Err(problem) = super::settings::merged(settings, &[]) {
+    if let Err(problem) = super::settings::merged(settings, &[], false) {
         health.push(Health::fail("settings", problem, "mend backend.extraArgs"));
     }
     Preflight { health, billed }

@@ -153,7 +153,7 @@ fn arguments(claude: &ClaudeCli, call: &Call<'_>, own: &[&str]) -> Result<Vec<St
     if claude.working_directory != call.job.workspace.path {
         option("--add-dir", &call.job.workspace.path.display().to_string());
     }
-    let merged = settings::merged(claude, own)
+    let merged = settings::merged(claude, own, call.budget_micro_usd.is_some())
         .map_err(|problem| Failure::new(FailureClass::JobFatal, "SettingsRefused", problem))?;
     option("--settings", &write(call.directory, "settings.json", &merged.to_string())?);
     if let Some(text) = &claude.append_system_prompt {

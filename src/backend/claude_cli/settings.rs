@@ -18,12 +18,17 @@ pub(super) fn arguments_without(settings: &ClaudeCli) -> Vec<String> {
     split(&settings.extra_args).0
 }
 
+/// Claude Code looks at its budget when a sub-agent's message has passed its main loop; a tool that is quicker than that
+/// lets the sub-agent ask once more. The hook holds back the tools of sub-agents, which alone have an `agent_id`.
+const PACE: &str = r#"if grep -q '"agent_id":"'; then sleep 0.3; fi"#;
+
 /// Mozart's settings over those that the job passes on, as JSON. `own` are variables that are `1`: settings beat the
-/// environment.
+/// environment. `paced` keeps sub-agents within a turn of the budget; it needs hooks, so that where hooks of the person's
+/// own could come with it and are not wanted, it is left out.
 ///
 /// # Errors
 /// With a sentence: the job's settings cannot be read, or would pay another way than `backend.auth` says.
-pub(super) fn merged(settings: &ClaudeCli, own: &[&str]) -> Result<Value, String> {
+pub(super) fn merged(settings: &ClaudeCli, own: &[&str], paced: bool) -> Result<Value, String> {
     let mut merged = Map::new();
     for written in split(&settings.extra_args).1 {
         merged.extend(read(&written, &settings.working_directory)?);
@@ -42,9 +47,24 @@ pub(super) fn merged(settings: &ClaudeCli, own: &[&str]) -> Result<Value, String
     variables.extend(own.iter().map(|&name| (name.to_owned(), json!("1"))));
     merged.insert("env".to_owned(), Value::Object(variables));
     if !settings.hooks {
-        merged.insert("disableAllHooks".to_owned(), json!(true));
+        merged.remove("hooks");
+        let others_come = !settings.setting_sources.is_empty();
+        merged.insert("disableAllHooks".to_owned(), json!(others_come || !paced));
+    }
+    if paced {
+        add_pace(&mut merged);
     }
     Ok(Value::Object(merged))
+}
+
+fn add_pace(merged: &mut Map<String, Value>) {
+    let pace = json!({ "hooks": [{ "type": "command", "command": PACE }] });
+    let hooks = merged.entry("hooks").or_insert_with(|| json!({}));
+    // What is of another shape is Claude Code's to refuse.
+    let Value::Object(hooks) = hooks else { return };
+    if let Value::Array(before_tools) = hooks.entry("PreToolUse").or_insert_with(|| json!([])) {
+        before_tools.push(pace);
+    }
 }
 
 /// The arguments, and the values of the settings among them.
@@ -93,13 +113,27 @@ mod tests {
         for arguments in [["--settings", theirs, "--bare"], ["--bare", "--settings", theirs]] {
             let claude = with(&arguments);
             assert_eq!(arguments_without(&claude), ["--bare"]);
-            let merged = merged(&claude, &["QUIET"]).unwrap();
+            let merged = merged(&claude, &["QUIET"], false).unwrap();
             assert_eq!(merged["env"], json!({ "MINE": "1", "QUIET": "1" }));
-            assert_eq!(merged["disableAllHooks"], json!(true));
+            assert_eq!((&merged["disableAllHooks"], merged.get("hooks")), (&json!(true), None));
             assert_eq!(merged["effortLevel"], json!("low"));
         }
         let with_hooks = ClaudeCli { hooks: true, ..with(&["--settings={\"hooks\":{}}"]) };
-        assert_eq!(merged(&with_hooks, &[]).unwrap(), json!({ "env": {}, "hooks": {} }));
+        assert_eq!(merged(&with_hooks, &[], false).unwrap(), json!({ "env": {}, "hooks": {} }));
+    }
+
+    #[test]
+    fn where_there_is_a_budget_sub_agents_are_paced_beside_hooks_that_are_wanted_and_none_that_are_not() {
+        let theirs = r#"{"hooks":{"PreToolUse":[{"hooks":[]}],"Stop":[]}}"#;
+        let hooks = |claude: &ClaudeCli| merged(claude, &[], true).unwrap();
+        let plain = hooks(&with(&["--settings", theirs]));
+        assert_eq!(plain["hooks"]["PreToolUse"].as_array().map(Vec::len), Some(1), "{plain}");
+        assert_eq!((&plain["hooks"]["Stop"], &plain["disableAllHooks"]), (&Value::Null, &json!(false)));
+        let wanted = hooks(&ClaudeCli { hooks: true, ..with(&["--settings", theirs]) });
+        assert_eq!(wanted["hooks"]["PreToolUse"].as_array().map(Vec::len), Some(2), "{wanted}");
+        assert_eq!((&wanted["hooks"]["Stop"], wanted.get("disableAllHooks")), (&json!([]), None));
+        let person = ClaudeCli { setting_sources: vec!["user".to_owned()], ..with(&[]) };
+        assert_eq!(hooks(&person)["disableAllHooks"], json!(true), "theirs would come with it");
     }
 
     #[test]
@@ -111,7 +145,7 @@ mod tests {
             ("not-there.json", "/not-there.json: No such file"),
             ("{", "EOF while parsing"),
         ] {
-            let error = merged(&with(&["--settings", written]), &[]).unwrap_err();
+            let error = merged(&with(&["--settings", written]), &[], false).unwrap_err();
             assert!(error.contains(problem), "{error}");
         }
     }

@@ -16,6 +16,8 @@ pub(super) enum Line {
     TaskStarted(String),
     TaskEnded(String),
     Assistant(Assistant),
+    /// A sub-agent was told something, its prompt or what a tool gave: it asks the service next.
+    SubAgentTold,
     RateLimit(RateLimit),
     Result(Box<ResultLine>),
     /// Known to say nothing, or unknown.
@@ -32,6 +34,7 @@ impl Line {
             ("system", "task_started") => Self::TaskStarted(kind.task_id),
             ("system", "task_notification") => Self::TaskEnded(kind.task_id),
             ("assistant", _) => parse(bytes, Self::Assistant),
+            ("user", _) if !kind.parent_tool_use_id.is_empty() => Self::SubAgentTold,
             ("rate_limit_event", _) => {
                 parse(bytes, |event: RateLimitEvent| Self::RateLimit(event.rate_limit_info))
             }
@@ -59,6 +62,8 @@ struct Kind {
     subtype: String,
     #[serde(default, deserialize_with = "lenient")]
     task_id: String,
+    #[serde(default, deserialize_with = "lenient")]
+    parent_tool_use_id: String,
 }
 
 /// The session has begun.

@@ -44,8 +44,10 @@ pub(super) struct Transcript {
     messages: BTreeMap<String, Answered>,
     /// The dearest of all messages, had nothing of it been in the cache.
     dearest_turn_micro_usd: u64,
-    /// The last message, if a sub-agent said it.
+    /// The last message that a sub-agent said.
     last_of_sub_agent: Option<Usage>,
+    /// Whether a sub-agent was told something since it last said anything.
+    sub_agent_asks: bool,
     /// The models that answered the session itself, not its sub-agents.
     pub(super) models: BTreeSet<String>,
 }
@@ -92,6 +94,7 @@ impl Transcript {
                 self.tasks.remove(&task);
             }
             Line::Assistant(assistant) => self.take_message(assistant),
+            Line::SubAgentTold => self.sub_agent_asks = true,
             Line::RateLimit(limit) => self.take_rate_limit(limit),
             Line::Result(result) => self.take_result(*result),
             Line::Other => {}
@@ -115,7 +118,10 @@ impl Transcript {
         answered.bytes += text_bytes(&message.content);
         let usage = answered.usage();
         self.dearest_turn_micro_usd = self.dearest_turn_micro_usd.max(usage.dearest_turn_micro_usd);
-        self.last_of_sub_agent = parent_tool_use_id.is_some().then_some(usage);
+        if parent_tool_use_id.is_some() {
+            self.last_of_sub_agent = Some(usage);
+        }
+        self.sub_agent_asks = false;
     }
 
     fn take_rate_limit(&mut self, limit: RateLimit) {
@@ -152,6 +158,7 @@ impl Transcript {
             self.dearest_turn_micro_usd = scaled(self.dearest_turn_micro_usd);
             self.messages.clear();
             if result.subtype == BUDGET_USED_UP
+                && self.sub_agent_asks
                 && let (Some(told), Some(last)) = (&mut self.told, self.last_of_sub_agent.take())
             {
                 // The sub-agent did not wait for the look at the budget: its next request is under way, is broken off,

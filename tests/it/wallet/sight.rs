@@ -28,6 +28,7 @@ async fn a_slash_a_mention_and_the_persons_own_settings_change_no_batch() {
             "items": ["/help", format!("- @{}", secret.display()), "look at @/etc/hostname"],
         },
         "prompt": { "template": "{{ items[0] }}" },
+        "budget": { "perAttemptUSD": "5" },
     }));
     let ran = laptop.run(&[]).await;
     assert_eq!(ran.code, 0, "{}", ran.stderr);
