@@ -66,12 +66,20 @@ pub fn first_and_last_thousand(report: &Report, folder: &Path) {
         let ran = long_run(folder);
         first.push(ran.first);
         last.push(ran.last);
-        peak = Peak { mozart: peak.mozart.max(ran.peak.mozart), keeper: peak.keeper.max(ran.peak.keeper) };
+        peak = Peak {
+            mozart: peak.mozart.max(ran.peak.mozart),
+            keeper: peak.keeper.max(ran.peak.keeper),
+            together: peak.together.max(ran.peak.together),
+        };
     }
     report.compare("10,000 batches: the last thousand", &last, "the first thousand", &first, 1.1);
-    let text =
-        format!("{:.1} MB, and {:.1} MB of its keeper", megabytes(peak.mozart), megabytes(peak.keeper));
-    let kept = megabytes(peak.mozart + peak.keeper) < 30.0;
+    let text = format!(
+        "{:.1} MB; {:.1} MB resident, and {:.1} MB of its keeper, with the program's pages in both",
+        megabytes(peak.together),
+        megabytes(peak.mozart),
+        megabytes(peak.keeper),
+    );
+    let kept = megabytes(peak.together) < 30.0;
     report.bound("10,000 batches: peak memory", &text, "", "less than 30 MB together", kept);
 }
 
@@ -81,11 +89,13 @@ struct LongRun {
     peak: Peak,
 }
 
-/// The most resident memory, in KiB.
+/// The most memory, in KiB.
 #[derive(Clone, Copy, Default)]
 struct Peak {
     mozart: u64,
     keeper: u64,
+    /// Pages that both have, as those of the program, once.
+    together: u64,
 }
 
 fn long_run(folder: &Path) -> LongRun {
@@ -122,5 +132,6 @@ impl Peak {
         let last_word = |known: u64, seen: u64| if seen == 0 { known } else { seen };
         self.mozart = last_word(self.mozart, peak::of(pid));
         self.keeper = last_word(self.keeper, peak::of_children(pid));
+        self.together = self.together.max(peak::shared_once(pid));
     }
 }
