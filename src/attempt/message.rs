@@ -142,7 +142,8 @@ fn bounded_usage(usage: Usage) -> Usage {
     }
 }
 
-fn bounded_signal(signal: &GateSignal, now: Timestamp) -> Option<GateSignal> {
+/// A signal of an attempt that is not believed without bounds; `None` when it makes no sense.
+pub fn bounded_signal(signal: &GateSignal, now: Timestamp) -> Option<GateSignal> {
     Some(match *signal {
         GateSignal::Accepted => GateSignal::Accepted,
         GateSignal::Throttled { status, retry_after_ms } => {

@@ -1,8 +1,8 @@
 //! Kubernetes: the resources, and the operator that reconciles them.
 
 pub mod crd;
+pub mod credential;
 pub mod fence;
-mod gates;
 pub mod lease;
 pub mod object;
 pub mod operator;

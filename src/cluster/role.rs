@@ -21,12 +21,15 @@ pub const IN_NAMESPACES: &[Right] = &[
     // Deleted when `ttlSecondsAfterFinished` has passed.
     Right { group: "mozart.dev", resources: &["mozartjobs"], verbs: &["get", "list", "watch", "delete"] },
     Right { group: "mozart.dev", resources: &["mozartjobs/status"], verbs: &["patch"] },
-    Right { group: "mozart.dev", resources: &["mozartcredentials"], verbs: &["get"] },
+    Right { group: "mozart.dev", resources: &["mozartcredentials"], verbs: &["get", "list", "watch"] },
+    Right { group: "mozart.dev", resources: &["mozartcredentials/status"], verbs: &["patch"] },
     Right {
         group: "",
         resources: &["pods"],
         verbs: &["get", "list", "watch", "create", "patch", "delete", "deletecollection"],
     },
+    // Whether the attempt that tries a limit was accepted.
+    Right { group: "", resources: &["pods/log"], verbs: &["get"] },
     // Plans, and what jobs name; never listed.
     Right { group: "", resources: &["configmaps"], verbs: &["get", "create", "delete"] },
     Right { group: "", resources: &["persistentvolumeclaims"], verbs: &["get", "create"] },

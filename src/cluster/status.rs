@@ -182,9 +182,9 @@ fn conditions(
 }
 
 /// A kind of condition, whether it holds, a closed word and a sentence.
-type Row<'a> = (&'a str, bool, &'a str, String);
+pub(super) type Row<'a> = (&'a str, bool, &'a str, String);
 
-fn condition(
+pub(super) fn condition(
     (kind, holds, reason, message): Row<'_>,
     generation: i64,
     before: &[Condition],
@@ -274,7 +274,7 @@ fn second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     text.chars().take(MAX_TEXT).collect()
 }
 

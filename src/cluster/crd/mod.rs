@@ -81,7 +81,7 @@ fn job() -> Value {
 fn credential() -> Value {
     let schema = object_schema::<MozartCredentialSpec, MozartCredentialStatus>(
         "A key and the address that it is for, and whether its account is limited.",
-        &[],
+        &[structural::CREDENTIAL_LISTS],
         rules::CREDENTIAL,
     );
     let ready = ".status.conditions[?(@.type==\"Ready\")].status";

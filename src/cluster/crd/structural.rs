@@ -39,6 +39,9 @@ pub(super) const JOB_LISTS: &[Setting] = &[
     keys("status.conditions", &["type"]),
 ];
 
+/// The same of a credential.
+pub(super) const CREDENTIAL_LISTS: &[Setting] = &[keys("status.conditions", &["type"])];
+
 const fn number(path: &'static str, keyword: &'static str, value: u64) -> Setting {
     Setting { path, keyword, value: SettingValue::Number(value) }
 }

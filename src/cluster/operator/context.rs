@@ -16,7 +16,7 @@ use super::{Settings, herald::Herald, task::Me};
 use crate::{
     api::workspace::Workspace,
     cluster::{
-        gates::SharedGates,
+        credential::Credentials,
         store::{ByteBudget, resource},
     },
     driver::clock::MachineClock,
@@ -35,7 +35,7 @@ pub(super) struct Context {
     pub(super) settings: Arc<Settings>,
     pub(super) clock: MachineClock,
     pub(super) herald: Herald,
-    pub(super) gates: SharedGates,
+    pub(super) credentials: Credentials,
     pub(super) everyone: ByteBudget,
     /// Jobs that are being taken up.
     pub(super) taking_up: Semaphore,
@@ -50,12 +50,13 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn new(client: Client, settings: Arc<Settings>, clock: MachineClock) -> Arc<Self> {
         let herald = Herald::start(client.clone(), &settings.identity);
+        let credentials = Credentials::new(client.clone(), clock.clone());
         Arc::new(Self {
             client,
             settings,
             clock,
             herald,
-            gates: SharedGates::default(),
+            credentials,
             everyone: ByteBudget::new(BYTES_PER_SECOND),
             taking_up: Semaphore::new(AT_ONCE),
             pods: Mutex::default(),

@@ -9,13 +9,14 @@ use super::{
     begin::{first, folder},
     context::Context,
     herald::Announced,
-    prepare::{self, credential_name, live, sentences},
+    in_turn::InTurn,
+    prepare::{self, Key, live, sentences},
     roster::Seen,
     silent::Silent,
     task::wishes,
 };
 use crate::{
-    cluster::{object::JobObject, status::Shown, store::StatusStore},
+    cluster::{credential::RunGate, object::JobObject, status::Shown, store::StatusStore},
     driver::{
         clock::MachineClock,
         ports::{Clock as _, Store as _, StoreError},
@@ -27,7 +28,7 @@ use crate::{
         policy::{Durability, Policy},
     },
     job::{items::hash_of, load::Loaded, plan::Plan, sources::Mode},
-    launch::pod::{Credential, PlanRef, PodLauncher, PodPlace, Pods, Volume, plan},
+    launch::pod::{PlanRef, PodLauncher, PodPlace, Pods, Volume, plan},
 };
 
 /// Between two writes of what people see where the ledger itself has nothing to save.
@@ -40,7 +41,7 @@ struct Ready {
     loaded: Loaded,
     plan: PlanRef,
     volume: Volume,
-    credential: Option<Credential>,
+    credential: Option<Key>,
     pods: Pods,
 }
 
@@ -75,12 +76,15 @@ pub(super) async fn drive(
         pod: job.spec.pod.clone().unwrap_or_default(),
         allowed: context.settings.allowed.clone(),
         workspace: volume,
-        credential,
+        credential: credential.as_ref().map(|key| key.pod.clone()),
         clock: context.clock.clone(),
         fs_group: context.settings.fs_group,
     };
     let launcher = PodLauncher::new(place, pods.clone());
-    let gates = context.gates.of(&job.namespace, credential_name(job).unwrap_or_default());
+    let shared = credential.map(|key| key.shared);
+    let gates = RunGate::of(shared.as_ref());
+    let seat = shared.map(|shared| shared.seat(job.uid, &job.name, Some(&pods)));
+    let launcher = InTurn { attempts: launcher, seat, run: run_id.clone() };
     let mut state = RunState::new(ledger);
     // An edit of the job is how people let a run go on that was suspended for want of money or time.
     let edited = job.status.observed_generation.is_some_and(|observed| observed < job.generation);
@@ -95,9 +99,12 @@ pub(super) async fn drive(
     let stale = Notify::new();
     let turned = watch::Sender::new(());
     let show = |view: &View<'_>| {
-        store.show(Shown { summary: *view.summary, waiting: view.waiting.cloned(), held: held(&launcher) });
+        let held = held(&launcher.attempts);
+        store.show(Shown { summary: *view.summary, waiting: view.waiting.cloned(), held });
+        launcher.waits(view.waiting);
+        gates.stuck(launcher.stuck());
         turned.send_replace(());
-        if launcher.is_stale() {
+        if launcher.attempts.is_stale() {
             stale.notify_one();
         }
     };

@@ -5,6 +5,7 @@ mod begin;
 mod context;
 mod drive;
 mod herald;
+mod in_turn;
 mod prepare;
 mod roster;
 mod silent;
@@ -15,10 +16,14 @@ mod tests;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use futures::{StreamExt as _, stream};
+use futures::{
+    StreamExt as _,
+    stream::{self, BoxStream},
+};
 use http::Request;
 use kube::{
     Api, Client,
+    api::{ApiResource, DynamicObject},
     client::{Body, ClientBuilder},
     runtime::{WatchStreamExt as _, watcher},
 };
@@ -27,6 +32,7 @@ use tower::service_fn;
 
 use self::{context::Context, roster::Roster};
 use super::{
+    credential,
     fence::{Clocks, Fence},
     lease::{self, Election, Standing},
     store::resource,
@@ -154,23 +160,42 @@ async fn lead_when_leader<C: Clocks>(
 
 /// Attends to every job, for as long as it is polled.
 async fn lead(context: &Arc<Context>) {
+    let credentials = stream::select_all(watches(context, &credential::resource()));
+    tokio::select! {
+        () = context.credentials.follow(credentials) => {}
+        () = lead_jobs(context) => {}
+    }
+}
+
+/// A watch of every collection of a resource that the operator is for.
+fn watches(
+    context: &Context,
+    resource: &ApiResource,
+) -> Vec<BoxStream<'static, watcher::Result<watcher::Event<DynamicObject>>>> {
     let client = || context.client.clone();
-    let apis: Vec<Api<_>> = match &context.settings.scope {
-        Scope::Cluster => vec![Api::all_with(client(), &resource())],
+    let apis: Vec<Api<DynamicObject>> = match &context.settings.scope {
+        Scope::Cluster => vec![Api::all_with(client(), resource)],
         Scope::Namespaces(namespaces) => {
-            let api = |namespace: &String| Api::namespaced_with(client(), namespace, &resource());
+            let api = |namespace: &String| Api::namespaced_with(client(), namespace, resource);
             namespaces.iter().map(api).collect()
         }
     };
-    let mut rosters: Vec<Roster> = apis.iter().map(|_| Roster::new(Arc::clone(context))).collect();
-    let watches = apis.into_iter().enumerate().map(|(index, api)| {
+    let anew = |api| {
         let anew = stream::repeat(api).flat_map(|api| {
             let events = watcher(api, watcher::Config::default()).default_backoff();
             events.take_until(tokio::time::sleep(RELIST)).boxed()
         });
-        anew.map(move |event| (index, event)).boxed()
-    });
-    let mut events = stream::select_all(watches);
+        anew.boxed()
+    };
+    apis.into_iter().map(anew).collect()
+}
+
+async fn lead_jobs(context: &Arc<Context>) {
+    let watches = watches(context, &resource());
+    let mut rosters: Vec<Roster> = watches.iter().map(|_| Roster::new(Arc::clone(context))).collect();
+    let watches = watches.into_iter().enumerate();
+    let mut events =
+        stream::select_all(watches.map(|(index, events)| events.map(move |event| (index, event)).boxed()));
     let mut sweep = tokio::time::interval(SWEEP);
     let mut listed = vec![false; rosters.len()];
     loop {

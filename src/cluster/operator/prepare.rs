@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{
-    Api, ResourceExt as _,
-    api::{ApiResource, DynamicObject, GroupVersionKind},
-};
+use kube::Api;
 use serde_json::Value;
 
 use super::{
@@ -16,13 +13,8 @@ use super::{
     size,
 };
 use crate::{
-    api::{
-        self,
-        backend::BackendType,
-        credential::{CredentialType, MozartCredentialSpec},
-        run::Execution,
-    },
-    cluster::object::JobObject,
+    api::{backend::BackendType, credential::CredentialType, run::Execution},
+    cluster::{credential::Credential as SharedCredential, object::JobObject},
     job::{
         load::{Loaded, Overrides, load_text},
         plan::{Plan, Settled, SettledKey},
@@ -81,7 +73,8 @@ pub(super) async fn prepare(context: &Arc<Context>, job: &JobObject) -> Result<R
         Ok(volume) => volume,
         Err(not) => return Ok(Err(not)),
     };
-    let plan = Plan::new(&manifest, &loaded.job, &settled(credential.as_ref()));
+    let settled = settled(credential.as_ref().map(|key| &key.pod));
+    let plan = Plan::new(&manifest, &loaded.job, &settled);
     Ok(Ok(Ready { loaded, plan, volume }))
 }
 
@@ -126,7 +119,7 @@ async fn sources(context: &Context, job: &JobObject) -> Result<Result<ClusterSou
 }
 
 /// The name of the job's credential; `None` for backends without one.
-pub(super) fn credential_name(job: &JobObject) -> Option<&str> {
+fn credential_name(job: &JobObject) -> Option<&str> {
     let backend = job.spec.backend.as_ref();
     match backend.and_then(|backend| backend.kind).unwrap_or_default() {
         BackendType::Command => None,
@@ -136,24 +129,20 @@ pub(super) fn credential_name(job: &JobObject) -> Option<&str> {
     }
 }
 
-/// The key of the job's batches. Only its name is read: the kubelet gives it to the Pods.
+/// The job's credential, as the API server has it now; `None` for backends without one.
 pub(super) async fn credential(
     context: &Context,
     job: &JobObject,
-) -> Result<Result<Option<Credential>, Not>, Trouble> {
+) -> Result<Result<Option<Key>, Not>, Trouble> {
     let Some(name) = credential_name(job) else { return Ok(Ok(None)) };
-    let kind = GroupVersionKind::gvk("mozart.dev", "v1alpha1", api::credential::KIND);
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(context.client.clone(), &job.namespace, &ApiResource::from_gvk(&kind));
-    let Some(found) = api.get_opt(name).await? else {
+    let Some(found) = context.credentials.read(&job.namespace, name).await? else {
         let message = format!("there is no MozartCredential {name}");
         return Ok(Err(Not::Missing { message }));
     };
-    let spec: Result<MozartCredentialSpec, _> = serde_json::from_value(found.data["spec"].clone());
-    let spec = match spec {
+    let spec = match found.spec() {
         Ok(spec) => spec,
-        Err(error) => {
-            let message = format!("the MozartCredential {} cannot be read: {error}", found.name_any());
+        Err(why) => {
+            let message = format!("the MozartCredential {name} cannot be used: {why}");
             return Ok(Err(Not::Missing { message }));
         }
     };
@@ -161,7 +150,17 @@ pub(super) async fn credential(
         let message = format!("the MozartCredential {name} is not for Pods: its executions do not say Pod");
         return Ok(Err(Not::Missing { message }));
     }
-    Ok(Ok(Some(Credential { kind: spec.kind, secret: spec.secret_ref, base_url: spec.base_url })))
+    let name = name.to_owned();
+    let pod = Credential { name, kind: spec.kind, secret: spec.secret_ref, base_url: spec.base_url };
+    Ok(Ok(Some(Key { shared: found, pod })))
+}
+
+/// A job's credential.
+pub(super) struct Key {
+    /// It, as all its jobs share it.
+    pub(super) shared: Arc<SharedCredential>,
+    /// What Pods are told of it. Only the key's name: the kubelet gives it to them.
+    pub(super) pod: Credential,
 }
 
 /// Where the job's batches work.

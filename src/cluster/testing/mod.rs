@@ -8,9 +8,14 @@ mod process;
 mod watch;
 pub(crate) mod wire;
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex, MutexGuard},
+};
 
 use axum::body::Body as Told;
+use futures::stream;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -36,6 +41,8 @@ pub(crate) struct ApiServer {
 struct State {
     objects: Objects,
     writes: Vec<Write>,
+    /// What Pods have said, by path.
+    said: BTreeMap<String, Vec<String>>,
 }
 
 /// A write that was done.
@@ -80,7 +87,8 @@ impl Asked {
 
 impl Default for ApiServer {
     fn default() -> Self {
-        let state = State { objects: Objects::new(Instant::now()), writes: Vec::new() };
+        let state =
+            State { objects: Objects::new(Instant::now()), writes: Vec::new(), said: BTreeMap::new() };
         Self { state: Arc::new(Mutex::new(state)), changed: tell::Sender::new(0) }
     }
 }
@@ -143,6 +151,9 @@ impl ApiServer {
         if asked.is_watch() {
             return self.stream(asked);
         }
+        if asked.path.ends_with("/log") {
+            return self.log(asked);
+        }
         let result = {
             let mut state = self.state();
             let result = state.objects.answer(asked);
@@ -165,6 +176,36 @@ impl ApiServer {
             return Response::builder().status(404).body(Told::empty()).unwrap();
         };
         let lines = watch::lines(self.clone(), address, Query::read(&asked.query));
+        Response::builder().status(200).body(Told::from_stream(lines)).unwrap()
+    }
+
+    /// A line that a Pod says.
+    pub(crate) fn say(&self, pod: &str, line: &str) {
+        {
+            let mut state = self.state();
+            state.objects.version += 1;
+            state.said.entry(pod.to_owned()).or_default().push(format!("{line}\n"));
+        }
+        self.tell();
+    }
+
+    /// What a Pod has said and says, until it is gone.
+    fn log(&self, asked: &Asked) -> Response<Told> {
+        let pod = asked.path.trim_end_matches("/log").to_owned();
+        let lines = stream::unfold((self.clone(), 0), move |(server, next)| {
+            let pod = pod.clone();
+            async move {
+                loop {
+                    let mut changed = server.changes();
+                    let line = server.state().said.get(&pod).and_then(|said| said.get(next).cloned());
+                    if let Some(line) = line {
+                        return Some((Ok::<_, Infallible>(line), (server, next + 1)));
+                    }
+                    server.get(&pod)?;
+                    changed.changed().await.ok()?;
+                }
+            }
+        });
         Response::builder().status(200).body(Told::from_stream(lines)).unwrap()
     }
 

@@ -218,7 +218,8 @@ impl Service<Request<Body>> for Wire {
             }
             let answer = wire.server.answer(&wire.owner, &asked);
             let lost = !comes || !asked.method.is_safe() && wire.loses_answer();
-            let answer = if asked.is_watch() { wire.through(answer) } else { answer };
+            let streams = asked.is_watch() || asked.path.ends_with("/log");
+            let answer = if streams { wire.through(answer) } else { answer };
             (wire.way().await && !lost).then_some(answer)
         });
         Box::pin(async move {

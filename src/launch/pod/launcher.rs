@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::{
     PodPlace, Pods,
     blocked::{Blocked, Refusal, refusal},
+    follow::follow,
     names,
     observe::{self, HeldUp, Sight},
     pods::{SeenPod, lock},
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     api::pod::DeletionPolicy,
+    backend::Follower,
     driver::{
         clock::MachineClock,
         ports::{Clock as _, Launcher},
@@ -27,7 +29,7 @@ use crate::{
     engine::world::{AttemptState, Sighting},
     job::{
         identity::AttemptKey,
-        outcome::{Failure, FailureClass, Outcome, Usage},
+        outcome::{Failure, FailureClass, GateSignal, Outcome, Usage},
         start::{EndMode, Start},
     },
 };
@@ -75,6 +77,10 @@ struct State {
     kept: Option<u32>,
     wake_at: Option<Timestamp>,
     held: HashMap<AttemptKey, HeldUp>,
+    /// Pods whose output is followed, by UID; `false` once that has told what is wanted.
+    followed: HashMap<String, bool>,
+    /// What followed attempts have told since the last look.
+    told: HashMap<AttemptKey, Vec<GateSignal>>,
 }
 
 /// An attempt whose Pod does not run yet, and why.
@@ -111,6 +117,39 @@ impl PodLauncher {
     pub fn wake_at(&self) -> Option<Timestamp> {
         let state = self.shared.state();
         state.wake_at.into_iter().chain(state.blocked.as_ref().map(|blocked| blocked.until)).min()
+    }
+
+    /// Listens to a running attempt until a request of it is accepted: then its signals are seen by `look` before it
+    /// ends. Nothing for one that is listened to, does not run yet, or tells nothing while it runs.
+    pub fn listen(&self, key: AttemptKey) {
+        let Some(pod) = self.shared.find(key).filter(|pod| pod.facts.is_running()) else { return };
+        let call = self.shared.place.call(key);
+        let Some(follower) = call.as_ref().and_then(Follower::new) else { return };
+        {
+            let mut state = self.shared.state();
+            if state.followed.contains_key(&pod.uid) {
+                return;
+            }
+            state.followed.insert(pod.uid.clone(), true);
+        }
+        let shared = Arc::downgrade(&self.shared);
+        let api = self.shared.api.clone();
+        tokio::spawn(async move {
+            let hear = |signal: GateSignal| {
+                let Some(shared) = shared.upgrade() else { return };
+                shared.state().told.entry(key).or_default().push(signal);
+                shared.pods.touch(pod.run.job);
+            };
+            let accepted = follow(&api, &pod.name, follower, hear).await;
+            let Some(shared) = shared.upgrade() else { return };
+            let mut state = shared.state();
+            if accepted {
+                state.followed.insert(pod.uid.clone(), false);
+            } else {
+                // Its output broke off: it is listened to again, if that is still wanted.
+                state.followed.remove(&pod.uid);
+            }
+        });
     }
 
     /// Whether the ledger that this launcher follows was found to be old: nothing is launched any more, and the job is
@@ -173,8 +212,10 @@ impl Launcher for PodLauncher {
             let pod = self.shared.find(key);
             state.made.remove(&key);
             state.failed.remove(&key);
+            state.told.remove(&key);
             if let Some(pod) = &pod {
                 state.ending.remove(&pod.uid);
+                state.followed.remove(&pod.uid);
                 self.shared.pods.hide(pod, true);
             }
             pod
@@ -214,8 +255,8 @@ impl Shared {
     }
 
     fn look(self: &Arc<Self>, now: Timestamp) -> Vec<Sighting> {
-        let running = |budget_micro_usd| AttemptState::Running {
-            signals: Vec::new(),
+        let running = |signals, budget_micro_usd| AttemptState::Running {
+            signals,
             spent: Usage::default(),
             budget_micro_usd,
         };
@@ -236,13 +277,13 @@ impl Shared {
                 Sight::Live { held: why, until } => {
                     wake_at = wake_at.into_iter().chain(until).min();
                     held.extend(why.map(|why| (pod.key, why)));
-                    running(pod.budget_micro_usd)
+                    running(state.told.remove(&pod.key).unwrap_or_default(), pod.budget_micro_usd)
                 }
             };
             shown.insert(pod.key, seen);
         }
         for (key, budget) in &state.launching {
-            shown.entry(*key).or_insert_with(|| running(*budget));
+            shown.entry(*key).or_insert_with(|| running(Vec::new(), *budget));
         }
         for key in &state.made {
             shown.entry(*key).or_insert(AttemptState::Lost);

@@ -2,6 +2,7 @@
 
 pub mod allow;
 mod blocked;
+mod follow;
 mod launcher;
 pub mod names;
 pub mod observe;
@@ -108,6 +109,8 @@ impl Volume {
 /// The key of a job's batches: the kubelet gives it to the Pod, nobody else sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
+    /// Its name.
+    pub name: String,
     /// What kind of key.
     pub kind: CredentialType,
     /// Where it is.

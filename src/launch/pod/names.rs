@@ -20,6 +20,8 @@ pub const BATCH: &str = "mozart.dev/batch";
 pub const ORDINAL: &str = "mozart.dev/attempt";
 /// The annotation that says what the attempt may spend, in millionths of a dollar.
 pub const BUDGET: &str = "mozart.dev/budget-micro-usd";
+/// The annotation that names the credential which the attempt uses.
+pub const CREDENTIAL: &str = "mozart.dev/credential";
 /// On a Pod whose result is recorded: nobody looks at it any more.
 pub const RELEASED: &str = "mozart.dev/released";
 /// On a released Pod that is kept for people.

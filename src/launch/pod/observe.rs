@@ -105,6 +105,11 @@ impl Facts {
         self.over || self.terminated().is_some() || self.deleting && !self.scheduled
     }
 
+    /// Whether its container runs.
+    pub fn is_running(&self) -> bool {
+        !self.over && self.container.as_ref().is_some_and(|state| state.running.is_some())
+    }
+
     /// What is seen now.
     pub fn sight(&self, now: Timestamp) -> Sight {
         if let Some(ended) = self.terminated() {

@@ -130,6 +130,11 @@ impl Pods {
         result
     }
 
+    /// How many attempts run that use this credential, but for those of these jobs.
+    pub fn live_with(&self, credential: &str, except: &[Uuid]) -> u32 {
+        u32::try_from(self.store().live_with(credential, except)).unwrap_or(u32::MAX)
+    }
+
     /// The Pods of a job that nobody has released.
     pub(super) fn of_job(&self, job: Uuid) -> Vec<Arc<SeenPod>> {
         self.store().of_job(job)
@@ -211,6 +216,12 @@ impl Pods {
 
     fn store(&self) -> MutexGuard<'_, Store> {
         lock(&self.shared.store)
+    }
+}
+
+impl std::fmt::Debug for Pods {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Pods").field("namespace", &self.shared.namespace).finish_non_exhaustive()
     }
 }
 

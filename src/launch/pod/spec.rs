@@ -67,6 +67,9 @@ pub fn pod(place: &PodPlace, start: &Start) -> Result<core::Pod, Failure> {
     let mut annotations = place.pod.annotations.clone().unwrap_or_default();
     annotations.insert("kubectl.kubernetes.io/default-container".to_owned(), CONTAINER.to_owned());
     annotations.extend(start.budget_micro_usd.map(|budget| (names::BUDGET.to_owned(), budget.to_string())));
+    annotations.extend(
+        place.credential.as_ref().map(|credential| (names::CREDENTIAL.to_owned(), credential.name.clone())),
+    );
     let resources = written(place.pod.resources.as_ref());
     let mut spec = json!({
         "restartPolicy": "Never",

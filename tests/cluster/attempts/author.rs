@@ -107,6 +107,7 @@ async fn s17_a_pod_holds_no_token_and_no_secret_but_the_credential() {
     )
     .await;
     run.place.credential = Some(mozart::launch::pod::Credential {
+        name: "default".to_owned(),
         kind: mozart::api::credential::CredentialType::ApiKey,
         secret: serde_json::from_value(json!({"name": "anthropic", "key": "api-key"})).unwrap(),
         base_url: None,

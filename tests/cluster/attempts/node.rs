@@ -187,6 +187,7 @@ async fn a_secret_that_comes_later_is_waited_for_reaches_the_program_and_is_show
     let mut run =
         shell(&namespace, "env; echo $ANTHROPIC_API_KEY | tee /workspace/key >&2; exit 3", &json!({})).await;
     run.place.credential = Some(Credential {
+        name: "default".to_owned(),
         kind: CredentialType::ApiKey,
         secret: serde_json::from_value(json!({"name": "anthropic", "key": "api-key"})).unwrap(),
         base_url: None,

@@ -1,6 +1,7 @@
 //! The operator on an API server in memory, in paused time.
 
 mod crashes;
+mod credentials;
 mod faults;
 mod runs;
 mod verbs;

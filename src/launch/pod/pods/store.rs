@@ -28,6 +28,8 @@ pub struct SeenPod {
     pub key: AttemptKey,
     /// What it may spend, in millionths of a dollar.
     pub budget_micro_usd: Option<u64>,
+    /// The credential that it uses.
+    pub credential: Option<String>,
     /// Its finalizers.
     pub finalizers: Vec<String>,
     /// What its status says.
@@ -64,6 +66,7 @@ impl SeenPod {
             run,
             key,
             budget_micro_usd: pod.annotations().get(names::BUDGET).and_then(|budget| budget.parse().ok()),
+            credential: pod.annotations().get(names::CREDENTIAL).cloned(),
             finalizers: pod.finalizers().to_vec(),
             facts: Facts::of(pod),
             version: pod.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0),
@@ -79,6 +82,13 @@ impl Store {
     pub(super) fn of_job(&self, job: Uuid) -> Vec<Arc<SeenPod>> {
         let entries = self.jobs.get(&job).into_iter().flat_map(BTreeMap::values);
         entries.filter(|entry| !entry.hidden).map(|entry| Arc::clone(&entry.pod)).collect()
+    }
+
+    /// How many run that use this credential, but for those of these jobs.
+    pub(super) fn live_with(&self, credential: &str, except: &[Uuid]) -> usize {
+        let others = self.jobs.iter().filter(|(job, _)| !except.contains(job));
+        let pods = others.flat_map(|(_, pods)| pods.values()).map(|entry| &entry.pod);
+        pods.filter(|pod| pod.credential.as_deref() == Some(credential) && !pod.facts.is_over()).count()
     }
 
     pub(super) fn named(&self, job: Uuid, name: &str) -> Option<Arc<SeenPod>> {

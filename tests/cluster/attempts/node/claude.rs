@@ -122,6 +122,7 @@ async fn with_claude(base: &Run, namespace: &Namespace, url: &str) -> PodPlace {
     place.job = job;
     place.workspace = Volume::Claim { name: "review".to_owned(), sub_path: None, one_node: true };
     place.credential = Some(Credential {
+        name: "default".to_owned(),
         kind: CredentialType::ApiKey,
         secret: serde_json::from_value(json!({"name": "anthropic", "key": "api-key"})).unwrap(),
         base_url: Some(url.to_owned()),

@@ -1,0 +1,102 @@
+//! The launcher of a run that takes its turn among the runs of its credential.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    cluster::credential::CredentialSeat,
+    driver::ports::Launcher,
+    engine::{
+        gate::GateState,
+        waiting::Waiting,
+        world::{AttemptState, Sessions, Sighting},
+    },
+    job::{
+        identity::{AttemptKey, AttemptName, RunId},
+        start::{EndMode, Start},
+    },
+    launch::pod::PodLauncher,
+};
+
+/// Launches as many attempts as the credential leaves to the run.
+pub(super) struct InTurn {
+    pub(super) attempts: PodLauncher,
+    /// `None` for backends without a credential.
+    pub(super) seat: Option<CredentialSeat>,
+    pub(super) run: RunId,
+}
+
+impl InTurn {
+    /// Takes over whether the run waits for its turn.
+    pub(super) fn waits(&self, waiting: Option<&Waiting>) {
+        if let Some(seat) = &self.seat {
+            seat.wants(matches!(waiting, Some(Waiting::Sessions { .. })));
+        }
+    }
+
+    /// The attempts that were started and do not get to run, by full name.
+    pub(super) fn stuck(&self) -> BTreeSet<String> {
+        let held = self.attempts.held();
+        held.into_iter().map(|held| AttemptName { run: &self.run, key: held.key }.to_string()).collect()
+    }
+
+    /// Listens to the attempts whose first accepted request is waited for.
+    fn listen(&self, seat: &CredentialSeat, live: &[AttemptKey]) {
+        let gate = seat.gate();
+        for key in live {
+            let tries = match &gate.state {
+                GateState::Canary { holder, .. } => {
+                    *holder == AttemptName { run: &self.run, key: *key }.to_string()
+                }
+                GateState::Open => gate.live_cap.is_some(),
+                GateState::Closed { .. } | GateState::Held { .. } => false,
+            };
+            if tries {
+                self.attempts.listen(*key);
+            }
+        }
+    }
+}
+
+impl Launcher for InTurn {
+    async fn look(&self) -> Vec<Sighting> {
+        let seen = self.attempts.look().await;
+        if let Some(seat) = &self.seat {
+            let live = seen.iter().filter(|one| matches!(one.state, AttemptState::Running { .. }));
+            let live: Vec<AttemptKey> = live.map(|one| one.key).collect();
+            seat.runs(u32::try_from(live.len()).unwrap_or(u32::MAX));
+            self.listen(seat, &live);
+        }
+        seen
+    }
+
+    async fn sessions(&self) -> Option<Sessions> {
+        self.seat.as_ref()?.sessions()
+    }
+
+    async fn launch(&self, start: Start) {
+        if self.seat.as_ref().is_none_or(CredentialSeat::start) {
+            self.attempts.launch(start).await;
+        }
+    }
+
+    async fn end(&self, key: AttemptKey, mode: EndMode) {
+        self.attempts.end(key, mode).await;
+    }
+
+    async fn release(&self, key: AttemptKey) {
+        self.attempts.release(key).await;
+    }
+
+    async fn changed(&self) {
+        let turn = async {
+            match &self.seat {
+                Some(seat) => seat.changed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.attempts.changed() => {}
+            () = turn => {}
+        }
+    }
+}
