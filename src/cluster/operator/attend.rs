@@ -230,7 +230,8 @@ async fn reconcile(
         }
         Task::Drive(ledger) => {
             let store = store(job.status.rerun_id.clone())?;
-            match drive::drive(context, &job, &store, *ledger, seen, permit.ok()).await? {
+            let driven = drive::drive(context, &job, &store, *ledger, seen, permit.ok());
+            match Box::pin(driven).await? {
                 Ok(next) => Ok(next),
                 Err(not) => held(context, &job, &store, not).await,
             }
