@@ -39,9 +39,11 @@ cluster-up: ## a Kubernetes to try things on; FLAGS="--node --kwok" for nodes, s
 cluster-down: ## end and remove it
 	@hack/cluster down
 
-test-long: tools ## the same with 200 kills instead of 10, and 1,000 simulated elections; figures into benches/RESULTS.md
+test-long: tools ## more kills, cuts and simulated elections than in make test; figures into benches/RESULTS.md
 	MOZART_TEST_KILLS=200 cargo test --locked --test it kill::a_killed_run -- --nocapture | grep -E "kills,|resume" | hack/results "Killed 200 times"
 	MOZART_TEST_SEEDS=1000 cargo test --locked --lib cluster::lease
+	MOZART_TEST_NODE=0 MOZART_TEST_BATCHES=500 hack/test-cluster operator::killed --nocapture | grep -E "kills,|leading|alone" | hack/results "An operator killed every 1 to 3 seconds"
+	MOZART_TEST_NODE=0 MOZART_TEST_CUTS=20 hack/test-cluster operator::cut --nocapture | grep -E "cuts|cut to|arrived" | hack/results "A leader cut off from the API server"
 
 bench: ## measure against peers, print both sides, write benches/RESULTS.md
 	cargo bench --locked --bench compare | hack/results "Beside its peers"

@@ -7,6 +7,7 @@ mod attempts;
 #[expect(dead_code, unused_imports, reason = "the tests without a cluster use the rest")]
 mod fake_api;
 mod lease;
+mod operator;
 mod resources;
 mod store;
 mod support;

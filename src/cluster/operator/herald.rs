@@ -1,4 +1,5 @@
-//! Events of Kubernetes about a job: its transitions, and nothing of single batches.
+//! What is told of a job once it is saved: its transitions as Events of Kubernetes, nothing of single batches; its whole
+//! journal as a log of its own.
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
@@ -70,10 +71,30 @@ impl<S: Store> Store for Announced<'_, S> {
     async fn save(&self, ledger: &Ledger, journal: &[Happened]) -> Result<(), StoreError> {
         self.store.save(ledger, journal).await?;
         let run = ledger.run.run;
+        log(&self.job, run, journal);
         for (reason, note, wrong) in journal.iter().filter_map(|happened| words(run, &happened.kind)) {
             self.herald.tell(&self.job, reason, &note, wrong);
         }
         Ok(())
+    }
+}
+
+/// Logs each entry of the journal as JSON, at debug: what failed may quote a program's output. Under a target of its own,
+/// `mozart::journal`, so that it can be asked for alone. An entry that was saved when the process died is not logged.
+fn log(job: &ObjectReference, run: u32, journal: &[Happened]) {
+    if !tracing::enabled!(target: "mozart::journal", tracing::Level::DEBUG) {
+        return;
+    }
+    let namespace = job.namespace.as_deref().unwrap_or_default();
+    let name = job.name.as_deref().unwrap_or_default();
+    for happened in journal {
+        // Numbers, words and texts: always JSON.
+        let entry = serde_json::to_string(happened).unwrap_or_default();
+        tracing::debug!(
+            target: "mozart::journal",
+            { job.namespace = namespace, job.name = name, run, entry },
+            "it happened"
+        );
     }
 }
 

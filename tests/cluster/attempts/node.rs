@@ -1,6 +1,7 @@
 //! Attempts on a node that runs them: `hack/cluster up --node`, with the images of `hack/images`.
 
 mod claude;
+mod journal;
 mod operator;
 
 use k8s_openapi::api::core::v1::Secret;

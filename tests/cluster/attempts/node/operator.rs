@@ -5,9 +5,8 @@ use std::{fs, process::Stdio};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
     Api,
-    api::{ApiResource, DynamicObject, ListParams, PostParams},
+    api::{DynamicObject, ListParams},
 };
-use mozart::cluster::{operator::Scope, role::Installation};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -18,23 +17,13 @@ use super::{
 };
 use crate::{
     fake_api::MODEL,
-    support::{Namespace, object},
+    operator::{ACCOUNT, account, make},
+    support::Namespace,
 };
 
-async fn make(namespace: &Namespace, manifest: &Value) {
-    let object = object(manifest);
-    let kind = ApiResource::from_gvk(&object.types.as_ref().unwrap().try_into().unwrap());
-    let api: Api<DynamicObject> = Api::namespaced_with(namespace.client.clone(), &namespace.name, &kind);
-    api.create(&PostParams::default(), &object).await.unwrap();
-}
-
-/// Installs the operator for one namespace, with the account and the rights that `mozart rbac` prints.
-async fn install(namespace: &Namespace) {
-    let scope = Scope::Namespaces(vec![namespace.name.clone()]);
-    let installation = Installation { name: "mozart".to_owned(), namespace: namespace.name.clone(), scope };
-    for manifest in installation.manifests() {
-        make(namespace, &manifest).await;
-    }
+/// Installs the operator for one namespace. It logs the journal too.
+pub async fn install(namespace: &Namespace) {
+    account(namespace, ACCOUNT).await;
     let labels = json!({"app.kubernetes.io/name": "mozart-operator"});
     make(
         namespace,
@@ -47,13 +36,17 @@ async fn install(namespace: &Namespace) {
                 "strategy": {"type": "Recreate"},
                 "selector": {"matchLabels": labels},
                 "template": {"metadata": {"labels": labels}, "spec": {
-                    "serviceAccountName": "mozart",
+                    "serviceAccountName": ACCOUNT,
                     "securityContext": {"runAsNonRoot": true, "runAsUser": 65532, "seccompProfile": {"type": "RuntimeDefault"}},
                     "containers": [{
                         "name": "operator",
                         "image": "localhost/mozart:test",
                         "args": ["operator", "--image", "localhost/mozart:test"],
-                        "env": [{"name": "MOZART_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}],
+                        "env": [
+                            {"name": "MOZART_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+                            {"name": "MOZART_LOG", "value": "mozart=info,mozart::journal=debug"},
+                            {"name": "MOZART_LOG_FORMAT", "value": "json"},
+                        ],
                         "securityContext": {
                             "allowPrivilegeEscalation": false,
                             "capabilities": {"drop": ["ALL"]},
@@ -84,7 +77,7 @@ fn job() -> Value {
 }
 
 /// What `kubectl` prints in the namespace.
-async fn kubectl(namespace: &Namespace, arguments: &[&str]) -> String {
+pub async fn kubectl(namespace: &Namespace, arguments: &[&str]) -> String {
     let output = Command::new("kubectl")
         .args(["--namespace", &namespace.name])
         .args(arguments)

@@ -1,0 +1,100 @@
+//! What the operator rarely does: with the other tests, everything that its Role lets it do.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
+use kube::{Api, api::ListParams};
+use serde_json::{Value, json};
+
+use super::{ACCOUNT, Work, edit, kubelet::Played, make, on_the_node, submit, uid5, until};
+use crate::attempts::eventually;
+
+fn at_once(_: u32, _: u32) -> Played {
+    Played { takes: Duration::ZERO, fails: false }
+}
+
+fn ended(status: &Value, run: u32, outcome: &str) -> bool {
+    status["lastRun"]["number"] == run && status["lastRun"]["outcome"] == outcome
+}
+
+#[tokio::test]
+async fn a_job_runs_twice_keeps_the_plan_of_its_last_run_and_is_deleted_when_its_time_has_passed() {
+    let work = Work::new(at_once).await;
+    let (namespace, _operator) = (&work.namespace, work.place.start(ACCOUNT));
+    let credential = json!({
+        "apiVersion": "mozart.dev/v1alpha1", "kind": "MozartCredential", "metadata": {"name": "default"},
+        "spec": {"type": "APIKey", "secretRef": {"name": "anthropic", "key": "api-key"}},
+    });
+    make(namespace, &credential).await;
+    let spec = json!({
+        "backend": {"type": "claude_cli"}, "batch": {"size": 1, "totalItems": 3}, "history": {"keepRuns": 1},
+    });
+    submit(namespace, "twice", &on_the_node(namespace, &spec)).await;
+    until(namespace, "twice", "completes", |status| ended(status, 1, "Complete")).await;
+    edit(namespace, "twice", &json!({"rerun": {"id": "again", "select": "All"}})).await;
+    until(namespace, "twice", "completes again", |status| ended(status, 2, "Complete")).await;
+    let plans: Api<ConfigMap> = Api::namespaced(namespace.client.clone(), &namespace.name);
+    let plans = || async {
+        let found = plans.list(&ListParams::default().labels("mozart.dev/job=twice")).await.unwrap();
+        found
+            .items
+            .into_iter()
+            .map(|plan| plan.metadata.labels.unwrap()["mozart.dev/run"].clone())
+            .collect::<Vec<String>>()
+    };
+    eventually("the plan of the first run is gone", || async { plans().await == vec!["2".to_owned()] }).await;
+    edit(namespace, "twice", &json!({"ttlSecondsAfterFinished": 0})).await;
+    eventually("the job is gone", || async { namespace.jobs().get_opt("twice").await.unwrap().is_none() })
+        .await;
+    assert_eq!(work.kubelet.lives().len(), 6);
+    work.end().await;
+}
+
+#[tokio::test]
+async fn a_job_makes_its_claim_waits_for_it_and_is_stopped() {
+    let work = Work::new(at_once).await;
+    let (namespace, _operator) = (&work.namespace, work.place.start(ACCOUNT));
+    let spec = json!({
+        "workspace": {"volumeClaimTemplate": {"resources": {"requests": {"storage": "1Gi"}}}},
+        "batch": {"size": 1, "totalItems": 3},
+    });
+    submit(namespace, "waits", &on_the_node(namespace, &spec)).await;
+    let pods: Api<Pod> = Api::namespaced(namespace.client.clone(), &namespace.name);
+    eventually("its Pod is there", || async {
+        pods.list(&ListParams::default()).await.unwrap().items.len() == 1
+    })
+    .await;
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(namespace.client.clone(), &namespace.name);
+    assert!(claims.get_opt("waits-workspace").await.unwrap().is_some());
+    edit(namespace, "waits", &json!({"stop": {"run": 1, "mode": "Now"}})).await;
+    until(namespace, "waits", "is stopped", |status| ended(status, 1, "Failed")).await;
+    eventually("its Pod is gone", || async {
+        pods.list(&ListParams::default()).await.unwrap().items.is_empty()
+    })
+    .await;
+    work.end().await;
+}
+
+#[tokio::test]
+async fn a_pod_of_an_attempts_name_that_is_not_ours_is_looked_at_and_left() {
+    let work = Work::new(at_once).await;
+    let (namespace, _operator) = (&work.namespace, work.place.start(ACCOUNT));
+    let spec = json!({
+        "suspend": true, "batch": {"size": 1, "totalItems": 1}, "retry": {"baseDelaySeconds": 0},
+    });
+    let job = submit(namespace, "taken", &on_the_node(namespace, &spec)).await;
+    let name = format!("taken-{}-r1-b1-a1", uid5(&job));
+    let elsewhere = json!({
+        "containers": [{"name": "attempt", "image": "localhost/other:1"}],
+        "nodeSelector": {"mozart.dev/nowhere": "true"},
+    });
+    let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": elsewhere});
+    make(namespace, &pod).await;
+    edit(namespace, "taken", &json!({"suspend": false})).await;
+    until(namespace, "taken", "completes", |status| ended(status, 1, "Complete")).await;
+    let pods: Api<Pod> = Api::namespaced(namespace.client.clone(), &namespace.name);
+    assert!(pods.get_opt(&name).await.unwrap().is_some(), "it is not ours to delete");
+    let ran: Vec<String> = work.kubelet.lives().into_iter().map(|life| life.pod).collect();
+    assert_eq!(ran, [format!("taken-{}-r1-b1-a2", uid5(&job))]);
+    work.end().await;
+}
