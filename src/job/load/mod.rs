@@ -112,6 +112,9 @@ pub fn load_text(
     if let Some(file) = &overrides.items_file {
         overrides::replace_items(&mut tree, file, &mut report);
     }
+    if report.form == Form::Manifest {
+        sort_untyped(&mut tree);
+    }
     let api: MozartJob = serde_json::from_value(tree.to_json()).map_err(|error| {
         report.error(tree.at, "", format!("the job file cannot be read: {error}"), "");
         std::mem::take(&mut report.problems)
@@ -211,6 +214,16 @@ pub(super) fn parse(text: &str, path: &Path, set: &[(String, String)]) -> Result
         return Err(report.problems.sorted());
     }
     Ok(Document { tree, report })
+}
+
+/// A cluster forgets the order of a map's keys, and a prompt may go through a map: a manifest means the same everywhere.
+fn sort_untyped(manifest: &mut Node) {
+    for (part, field) in [("prompt", "variables"), ("batch", "items")] {
+        let written = manifest.get_mut("spec").and_then(|spec| spec.get_mut(part));
+        if let Some(untyped) = written.and_then(|part| part.get_mut(field)) {
+            untyped.sort();
+        }
+    }
 }
 
 #[cfg(test)]

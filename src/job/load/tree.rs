@@ -79,6 +79,30 @@ impl Node {
         }
     }
 
+    /// The same with the keys of every map in it in their order, as the API server keeps them.
+    pub fn sort(&mut self) {
+        match &mut self.value {
+            Value::List(nodes) => nodes.iter_mut().for_each(Self::sort),
+            Value::Map(entries) => {
+                for entry in entries.iter_mut() {
+                    entry.value.sort();
+                }
+                entries.sort_by(|one, other| one.key.name.cmp(&other.key.name));
+            }
+            _ => {}
+        }
+    }
+
+    /// A key's value, if this is a map that has it, to be changed.
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Node> {
+        match &mut self.value {
+            Value::Map(entries) => {
+                entries.iter_mut().find(|entry| entry.key.name == name).map(|entry| &mut entry.value)
+            }
+            _ => None,
+        }
+    }
+
     /// The same as JSON, without places.
     pub fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;

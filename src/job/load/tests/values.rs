@@ -40,6 +40,26 @@ fn untyped_values_are_those_of_the_api_server() {
 }
 
 #[test]
+fn a_map_of_a_manifest_is_in_the_order_that_a_cluster_gives_it() {
+    let values = "{b: 1, a: {z: 1, 'y': [{d: 1, c: 2}]}, '10': x, '9': z}";
+    let sorted = r#"{"10":"x","9":"z","a":{"y":[{"c":2,"d":1}],"z":1},"b":1}"#;
+    let manifest = format!(
+        "apiVersion: mozart.dev/v1alpha1\nkind: MozartJob\nmetadata: {{name: a}}\nspec:\n  batch: {{size: 1, items: \
+         [{values}]}}\n  prompt: {{template: x, variables: {{v: {values}}}}}\n"
+    );
+    let job = load(&manifest).unwrap().job;
+    assert_eq!(job.prompt.variables["v"].to_string(), sorted);
+    assert_eq!(job.batches.items.unwrap().values[0].to_string(), sorted);
+}
+
+#[test]
+fn a_map_of_a_plain_file_keeps_the_order_that_it_has_in_the_file() {
+    let plain =
+        "name: a\nbatch: {size: 1, total_items: 1}\nprompt: {template: x, variables: {v: {b: 1, a: 2}}}\n";
+    assert_eq!(load(plain).unwrap().job.prompt.variables["v"].to_string(), r#"{"b":1,"a":2}"#);
+}
+
+#[test]
 fn words_of_two_meanings_ask_for_quotes() {
     for written in [
         "yes",

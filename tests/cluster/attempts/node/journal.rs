@@ -17,7 +17,8 @@ use super::{
 use crate::support::Namespace;
 
 /// Fields that both modes use, and of each what only the other does; values of every kind that YAML has. Batch 2 fails
-/// once and says what it was asked, 3 leaves one of two things undone, 4 never does its work, 5 is killed.
+/// once and says what it was asked, 3 leaves one of two things undone, 4 never does its work, 5 says the hash of what it
+/// was asked and is killed.
 const FILE: &str = include_str!("same.yaml");
 
 /// The journal of a run on this machine.
@@ -110,7 +111,7 @@ async fn the_same_file_has_the_same_journal_on_this_machine_and_in_a_cluster() {
     // The file was about something: the prompt is in the entry, as the API server would have it.
     let asked = there[&2][0].to_string();
     for rendered in
-        ["whole=1;", "thousand=1000;", "half=2.5;", "big=9223372036854775807;", "hex=31;", "lie=false;"]
+        ["whole=1;", "thousand=1000;", "half=2.5;", "big=9223372036854775807;", "hex=31;", "lie=False;"]
     {
         assert!(asked.contains(rendered), "{rendered} in {asked}");
     }
