@@ -15,7 +15,7 @@ use super::{
     error::PageError,
     feed::{self, Feeds},
     guard::{self, Guard},
-    pages::{act, batch, history, home, job, log, run, timeline},
+    pages::{act, batch, difference, history, home, job, log, run, timeline},
     render,
     view::View,
 };
@@ -80,6 +80,7 @@ fn table<V: View + Actions>() -> Vec<Route<V>> {
             "/jobs/{job}/runs/{run}/batches/{batch}/attempts/{attempt}/{text}/follow",
             get(log::follow::<V>),
         ),
+        read("/jobs/{job}/runs/{run}/batches/{batch}/difference", get(difference::show::<V>)),
         read("/jobs/{job}/runs/{run}/log", get(log::show::<V>)),
         read("/jobs/{job}/runs/{run}/log/follow", get(log::follow_run::<V>)),
         read("/jobs/{job}/runs/{run}/events", get(feed::run::<V>)),

@@ -46,6 +46,7 @@ test("no payload becomes a node, a dialog or a script on any page", async () => 
   for (let batch = 1; batch <= 200; batch += 1) await check(page, `${run}/batches/${batch}`);
   for (const batch of [1, 2, 60, 120, 200]) {
     for (const text of ["output", "errors", "prompt"]) await check(page, `${run}/batches/${batch}?show=${text}`);
+    await check(page, `${run}/batches/${batch}/difference?to=2&show=errors`);
   }
   await close(page);
 });

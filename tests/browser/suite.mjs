@@ -18,6 +18,7 @@ const pages = {
   run: failed,
   running: steps,
   batch: `${failed}/batches/2`,
+  difference: `${failed}/batches/2/difference`,
   running_batch: `${steps}/batches/1`,
   not_started: `${steps}/batches/6`,
   log: `${steps}/log`,

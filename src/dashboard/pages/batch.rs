@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The most of a text that the page shows, in bytes: the end of it, where errors are.
-const SHOWN: u64 = 64 << 10;
+pub const SHOWN: u64 = 64 << 10;
 /// The most that is downloaded; more is never kept.
 const DOWNLOADED: u64 = 80 << 20;
 
@@ -54,10 +54,17 @@ struct Shown {
 /// A way to look at the attempt.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Tab {
+pub struct Tab {
     word: &'static str,
     href: String,
     chosen: bool,
+}
+
+impl Tab {
+    /// One for each text, of which `chosen` is shown; `href` is the address for its word.
+    pub fn all(chosen: TextKind, href: impl Fn(&str) -> String) -> Vec<Self> {
+        TABS.map(|(word, kind)| Self { word, href: href(word), chosen: kind == chosen }).into()
+    }
 }
 
 /// The page.
@@ -114,14 +121,7 @@ pub async fn show<V: View>(
         shown = Some(text(view, &run, attempt.key(), chosen).await?);
         let here =
             format!("/jobs/{}/runs/{}/batches/{number}?attempt={}", job.key, run.record.run, attempt.ordinal);
-        tabs = TABS
-            .into_iter()
-            .map(|(word, kind)| Tab {
-                word,
-                href: format!("{here}&show={word}#text"),
-                chosen: kind == chosen,
-            })
-            .collect();
+        tabs = Tab::all(chosen, |word| format!("{here}&show={word}#text"));
     }
     let failed = &run.cells.failed;
     let previous_failed = failed.iter().take_while(|batch| *batch < number).last();

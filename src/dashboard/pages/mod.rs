@@ -2,6 +2,7 @@
 
 pub mod act;
 pub mod batch;
+pub mod difference;
 pub mod failures;
 pub mod history;
 pub mod home;

@@ -1,12 +1,14 @@
 //! When what ran: a row for each batch, with its attempts and its waits as segments of their own.
 
+use std::time::Duration;
+
 use axum::{
     Extension,
     extract::{Path, Query, State},
     http::Uri,
     response::Response,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{number, run_of};
@@ -18,6 +20,7 @@ use crate::{
         view::{JobEntry, RunEntry, View},
     },
     job::{identity::BatchNum, outcome::FailureClass},
+    show::format,
     store::record::{AttemptRecord, AttemptState, BatchRecord, BatchState},
 };
 
@@ -89,7 +92,9 @@ struct Row {
 #[serde(rename_all = "camelCase")]
 struct Tick {
     at: Timestamp,
-    seconds: u64,
+    seconds: f64,
+    /// The time since the run began, as finely as the marks need it to differ.
+    words: String,
 }
 
 /// The page.
@@ -276,15 +281,17 @@ fn place(segment: &mut Segment, start: Timestamp, from: f64, to: f64) {
 }
 
 fn ticks(start: Timestamp, from: f64, to: f64) -> Vec<Tick> {
+    let apart = (to - from) / 4.0;
     let tick = |part: u32| {
-        let seconds = from + (to - from) * f64::from(part) / 4.0;
-        let at = start + jiff::SignedDuration::from_secs_f64(seconds);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "whole seconds are shown"
-        )]
-        Tick { at, seconds: seconds as u64 }
+        let seconds = from + apart * f64::from(part);
+        let words = if apart < 0.1 {
+            format!("{seconds:.2}s")
+        } else if apart < 1.0 {
+            format!("{seconds:.1}s")
+        } else {
+            format::duration(Duration::from_secs_f64(seconds))
+        };
+        Tick { at: start + SignedDuration::from_secs_f64(seconds), seconds, words }
     };
     (0..=4).map(tick).collect()
 }

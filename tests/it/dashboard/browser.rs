@@ -18,8 +18,8 @@ description: Reviews two commits at a time
 backend: {type: command, working_directory: ., command: [bash, review.sh]}
 workspace: ./review
 batch: {size: 2, total_items: 10}
-prompt: {template: "{{ batch_num }}\nReview {{ start_item }} to {{ end_item }}."}
-retry: {max_retries: 0}
+prompt: {template: "{{ batch_num }}\nReview {{ start_item }} to {{ end_item }}, attempt {{ attempt }}."}
+retry: {max_retries: 1, base_delay_seconds: 0}
 validations: [{type: command_succeeds, command: "true", description: The command is content}]
 "#;
 
@@ -61,7 +61,7 @@ backend: {type: command, working_directory: ., command: [bash, injection.sh]}
 workspace: ./injection
 batch: {size: 1, parallelism: 8, items_from: {file: payloads.jsonl}}
 prompt: {template: "{{ batch_num }}\n{{ items[0] }}\n{{ mark }}", variables: {mark: PAYLOAD}}
-retry: {max_retries: 0, max_failed_in_a_row: 1000}
+retry: {max_retries: 1, base_delay_seconds: 0, max_failed_in_a_row: 1000}
 validations: [{type: file_exists, path: "{workspace}/<img src=x onerror=alert(1)>{batch_num}", description: PAYLOAD}]
 "#;
 

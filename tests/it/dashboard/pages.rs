@@ -37,6 +37,36 @@ async fn every_page_is_json_at_the_same_address() {
 }
 
 #[tokio::test]
+async fn two_attempts_are_compared_line_by_line() {
+    let sandbox = Sandbox::new();
+    let program = "read -r n; echo line $n; if [ $n = 1 ]; then echo it broke; exit 1; fi; echo it held";
+    sandbox.write(
+        "twice.yaml",
+        &format!(
+            "name: twice\nbackend: {{type: command, command: [bash, -c, \"{program}\"]}}\n\
+             batch: {{size: 1, total_items: 1}}\nprompt: {{template: \"{{{{ attempt }}}}\"}}\n\
+             retry: {{base_delay_seconds: 0}}\n"
+        ),
+    );
+    let ran = sandbox.mozart(["run", "twice.yaml"]).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let server = Server::start(sandbox);
+    let batch = format!("{}/runs/1/batches/1", server.only_job().await);
+    assert!(server.html(&batch).await.contains(&format!("{batch}/difference?to=2")));
+    let compared = server.json(&format!("{batch}/difference.json?show=output")).await;
+    let lines = compared["pieces"][0].as_array().unwrap();
+    let lines: Vec<_> =
+        lines.iter().map(|line| (line["stands"].as_str().unwrap(), line["text"].as_str().unwrap())).collect();
+    let wanted = [("removed", "line 1"), ("removed", "it broke"), ("added", "line 2"), ("added", "it held")];
+    assert_eq!(lines, wanted);
+    assert!(server.html(&format!("{batch}/difference?show=errors")).await.contains("Both are the same."));
+    for path in ["?from=3", "?show=odd"] {
+        let refused = server.get(&format!("{batch}/difference{path}")).send().await.unwrap();
+        assert_eq!(refused.status(), 404, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_text_is_downloaded_whole_and_as_text() {
     let server = Server::start(sandbox_with_a_failed_run());
     let job = server.only_job().await;
