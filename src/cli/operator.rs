@@ -12,7 +12,7 @@ use crate::{
         operator::{Scope, Settings, Ways, run},
     },
     driver::clock::MachineClock,
-    launch::pod::{Images, allow::Guarded},
+    launch::pod::{Counts, Images, allow::Guarded},
 };
 
 /// Arguments of `mozart operator`.
@@ -91,7 +91,7 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
     let clock = MachineClock::of_environment()?;
     let stop = signalled()?;
     tracing::info!(scope = ?settings.scope, identity = settings.identity, "the operator starts");
-    run(ways, settings, MachineClocks, clock, stop).await;
+    run(ways, settings, Counts::default(), MachineClocks, clock, stop).await;
     tracing::info!("the operator has stopped");
     Ok(Exit::Done)
 }

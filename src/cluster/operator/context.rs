@@ -20,7 +20,7 @@ use crate::{
         store::{ByteBudget, resource},
     },
     driver::clock::MachineClock,
-    launch::pod::{Pods, Volume, workspace::Occupants},
+    launch::pod::{Counts, Pods, Volume, workspace::Occupants},
 };
 
 /// All jobs together may write so many bytes a second.
@@ -36,6 +36,7 @@ pub(super) struct Context {
     pub(super) clock: MachineClock,
     pub(super) herald: Herald,
     pub(super) credentials: Credentials,
+    pub(super) counts: Counts,
     pub(super) everyone: ByteBudget,
     /// Jobs that are being taken up.
     pub(super) taking_up: Semaphore,
@@ -48,7 +49,12 @@ pub(super) struct Context {
 }
 
 impl Context {
-    pub(super) fn new(client: Client, settings: Arc<Settings>, clock: MachineClock) -> Arc<Self> {
+    pub(super) fn new(
+        client: Client,
+        settings: Arc<Settings>,
+        counts: Counts,
+        clock: MachineClock,
+    ) -> Arc<Self> {
         let herald = Herald::start(client.clone(), &settings.identity);
         let credentials = Credentials::new(client.clone(), clock.clone());
         Arc::new(Self {
@@ -57,6 +63,7 @@ impl Context {
             clock,
             herald,
             credentials,
+            counts,
             everyone: ByteBudget::new(BYTES_PER_SECOND),
             taking_up: Semaphore::new(AT_ONCE),
             pods: Mutex::default(),

@@ -7,6 +7,7 @@ use tokio::sync::{Notify, SemaphorePermit, watch};
 use super::{
     attend::{Next, Not, Trouble},
     begin::{first, folder},
+    claims::{Noted, SavedClaims},
     context::Context,
     herald::Announced,
     in_turn::InTurn,
@@ -79,8 +80,10 @@ pub(super) async fn drive(
         credential: credential.as_ref().map(|key| key.pod.clone()),
         clock: context.clock.clone(),
         fs_group: context.settings.fs_group,
+        counts: context.counts.clone(),
     };
-    let launcher = PodLauncher::new(place, pods.clone());
+    let claims = Arc::new(SavedClaims::new(context.jobs(&job.namespace), &job.name, &ledger));
+    let launcher = PodLauncher::new(place, pods.clone(), Arc::clone(&claims));
     let shared = credential.map(|key| key.shared);
     let gates = RunGate::of(shared.as_ref());
     let seat = shared.map(|shared| shared.seat(job.uid, &job.name, Some(&pods)));
@@ -93,7 +96,8 @@ pub(super) async fn drive(
     }
     // Held for as long as the run is driven: it never changes, since a change of the job makes a new drive.
     let (_wishes, wished) = watch::channel(wishes(job, run_id.run));
-    let saved = Announced { store, herald: &context.herald, job: job.reference() };
+    let announced = Announced { store, herald: &context.herald, job: job.reference() };
+    let saved = Noted { store: announced, claims: &claims };
     let clock = &context.clock;
     let ports = Ports { store: &saved, launcher: &launcher, gates: &gates, notifier: &Silent, clock };
     let stale = Notify::new();
@@ -307,7 +311,7 @@ async fn refresh(
 }
 
 /// What keeps Pods from running, in a sentence.
-fn held(launcher: &PodLauncher) -> Option<String> {
+fn held(launcher: &PodLauncher<SavedClaims>) -> Option<String> {
     if let Some(blocked) = launcher.blocked() {
         return Some(format!("{}: {}", blocked.why.reason, blocked.why.message));
     }

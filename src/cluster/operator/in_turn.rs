@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::claims::SavedClaims;
 use crate::{
     cluster::credential::CredentialSeat,
     driver::ports::Launcher,
@@ -19,7 +20,7 @@ use crate::{
 
 /// Launches as many attempts as the credential leaves to the run.
 pub(super) struct InTurn {
-    pub(super) attempts: PodLauncher,
+    pub(super) attempts: PodLauncher<SavedClaims>,
     /// `None` for backends without a credential.
     pub(super) seat: Option<CredentialSeat>,
     pub(super) run: RunId,

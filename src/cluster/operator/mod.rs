@@ -2,6 +2,7 @@
 
 mod attend;
 mod begin;
+mod claims;
 mod context;
 mod drive;
 mod herald;
@@ -39,7 +40,7 @@ use super::{
 };
 use crate::{
     driver::clock::MachineClock,
-    launch::pod::{Images, allow::Guarded},
+    launch::pod::{Counts, Images, allow::Guarded},
 };
 
 /// All jobs are listed anew this often: a watch that has lost an event does not know it.
@@ -110,10 +111,11 @@ impl Ways {
     }
 }
 
-/// Runs until `stop` resolves, then gives the lease back, so that the next one goes on at once.
+/// Runs until `stop` resolves, counting in `counts`, then gives the lease back, so that the next one goes on at once.
 pub async fn run<C: Clocks>(
     ways: Ways,
     settings: Settings,
+    counts: Counts,
     clocks: C,
     clock: MachineClock,
     stop: impl Future<Output = ()>,
@@ -126,7 +128,7 @@ pub async fn run<C: Clocks>(
     let election = tokio::spawn(election.run(sender, async { drop(stopping.await) }));
     tokio::select! {
         () = stop => {}
-        () = lead_when_leader(&ways, &settings, &fence, &clock, &mut standing) => {}
+        () = lead_when_leader(&ways, &settings, &counts, &fence, &clock, &mut standing) => {}
     }
     // What was decided is saved or is not: nothing is lost by stopping in between. The fence shuts behind the last write.
     drop(stopped);
@@ -138,6 +140,7 @@ pub async fn run<C: Clocks>(
 async fn lead_when_leader<C: Clocks>(
     ways: &Ways,
     settings: &Arc<Settings>,
+    counts: &Counts,
     fence: &Fence<C>,
     clock: &MachineClock,
     standing: &mut watch::Receiver<Standing>,
@@ -146,7 +149,8 @@ async fn lead_when_leader<C: Clocks>(
         let now = standing.borrow_and_update().clone();
         if let Standing::Leading { term } = now {
             let fence = fence.in_term(term);
-            let context = Context::new(ways.fenced(&fence), Arc::clone(settings), clock.clone());
+            let context =
+                Context::new(ways.fenced(&fence), Arc::clone(settings), counts.clone(), clock.clone());
             tokio::select! {
                 // Everything of the term ends with it.
                 ended = standing.wait_for(|standing| *standing != now) => if ended.is_err() { return },

@@ -15,7 +15,7 @@ use crate::{
         operator::{Scope, Settings, Ways, run},
     },
     driver::clock::MachineClock,
-    launch::pod::Images,
+    launch::pod::{Counts, Images},
 };
 
 /// Paused time, seen from a machine whose date is off by so many seconds.
@@ -37,6 +37,7 @@ impl Clocks for TestClocks {
 /// An operator. Dropping it kills it.
 pub(crate) struct Operator {
     pub(crate) wire: Wire,
+    pub(crate) counts: Counts,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -70,8 +71,10 @@ impl Operator {
         let clocks = TestClocks { start: server.start(), offset: 0 };
         let clock = MachineClock::paused(server.start());
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(run(ways, settings, clocks, clock, async { drop(stopped.await) }));
-        Self { wire, stop: Some(stop), task }
+        let counts = Counts::default();
+        let stopped = async { drop(stopped.await) };
+        let task = tokio::spawn(run(ways, settings, counts.clone(), clocks, clock, stopped));
+        Self { wire, counts, stop: Some(stop), task }
     }
 
     /// Asks it to end, and waits for it.

@@ -38,6 +38,8 @@ struct State {
     answers_to_lose: u32,
     /// Watches tell nothing.
     frozen: bool,
+    /// What is such waits before it leaves.
+    held: Option<fn(&Asked) -> bool>,
     /// Writes that were sent.
     sent: u32,
     /// Events that watches told.
@@ -66,6 +68,7 @@ impl Wire {
             slowest: Duration::ZERO,
             answers_to_lose: 0,
             frozen: false,
+            held: None,
             sent: 0,
             told: 0,
             event_to_lose: 0,
@@ -96,6 +99,23 @@ impl Wire {
     pub(crate) fn freeze(&self, frozen: bool) {
         self.state.lock().unwrap().frozen = frozen;
         self.thawed.notify_waiters();
+    }
+
+    /// Requests that are such wait here, until others are said or none.
+    pub(crate) fn hold(&self, held: Option<fn(&Asked) -> bool>) {
+        self.state.lock().unwrap().held = held;
+        self.thawed.notify_waiters();
+    }
+
+    async fn pass(&self, asked: &Asked) {
+        loop {
+            let thawed = self.thawed.notified();
+            let held = self.state.lock().unwrap().held;
+            if held.is_none_or(|held| !held(asked)) {
+                return;
+            }
+            thawed.await;
+        }
     }
 
     /// The process at this end dies by one of its writes: nothing of it goes through any more.
@@ -208,6 +228,7 @@ impl Service<Request<Body>> for Wire {
         // What was sent is on its way, whatever becomes of the sender.
         let answer = tokio::spawn(async move {
             let asked = Asked::read(request).await;
+            wire.pass(&asked).await;
             if !wire.way().await {
                 return None;
             }

@@ -3,15 +3,16 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, ResourceExt as _, api::PostParams};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 
 use super::{
-    PodPlace, Pods,
+    Claims, PodPlace, Pods,
     blocked::{Blocked, Refusal, refusal},
     follow::follow,
     names,
@@ -36,6 +37,8 @@ use crate::{
 
 /// So many Pods of a job are made at a time.
 const CREATES: usize = 50;
+/// Before a Pod that could not be ended is ended again.
+const END_AGAIN: Duration = Duration::from_secs(1);
 /// So many failed Pods of a run are kept for people.
 const KEPT: u32 = 50;
 
@@ -44,18 +47,20 @@ const KEPT: u32 = 50;
 /// To be made from a ledger that was read from the API server itself after this process became the leader, and thrown
 /// away with it: what it has made it remembers, so that a Pod that is gone is an attempt that is lost, and never a
 /// reason to make it again.
-#[derive(Clone)]
-pub struct PodLauncher {
-    shared: Arc<Shared>,
+pub struct PodLauncher<C> {
+    shared: Arc<Shared<C>>,
 }
 
-struct Shared {
+struct Shared<C> {
     place: PodPlace,
     pods: Pods,
+    claims: Arc<C>,
     api: Api<Pod>,
     state: Mutex<State>,
     changed: Arc<Notify>,
     creates: Semaphore,
+    /// How many Pods that nobody expects are being ended: none is made meanwhile.
+    strays: watch::Sender<usize>,
 }
 
 #[derive(Default)]
@@ -92,13 +97,21 @@ pub struct Held {
     pub why: HeldUp,
 }
 
-impl PodLauncher {
+impl<C: Claims> PodLauncher<C> {
     /// The launcher of a run. `pods` must be ready.
-    pub fn new(place: PodPlace, pods: Pods) -> Self {
+    pub fn new(place: PodPlace, pods: Pods, claims: Arc<C>) -> Self {
         let api = Api::namespaced(place.client.clone(), &place.namespace);
         let changed = pods.listener(place.run.job);
-        let shared =
-            Shared { place, pods, api, state: Mutex::default(), changed, creates: Semaphore::new(CREATES) };
+        let shared = Shared {
+            place,
+            pods,
+            claims,
+            api,
+            state: Mutex::default(),
+            changed,
+            creates: Semaphore::new(CREATES),
+            strays: watch::Sender::new(0),
+        };
         Self { shared: Arc::new(shared) }
     }
 
@@ -159,7 +172,7 @@ impl PodLauncher {
     }
 }
 
-impl Launcher for PodLauncher {
+impl<C: Claims> Launcher for PodLauncher<C> {
     async fn look(&self) -> Vec<Sighting> {
         self.shared.look(self.shared.now())
     }
@@ -191,19 +204,18 @@ impl Launcher for PodLauncher {
         if pod.facts.is_over() || !self.shared.state().ending.insert(pod.uid.clone()) {
             return;
         }
-        let shared = Arc::clone(&self.shared);
-        // A Pod hears SIGTERM either way; what nobody expects hears nothing.
-        let grace = match mode {
-            EndMode::Resumable | EndMode::GiveUp => None,
-            EndMode::AtOnce => Some(0),
-        };
-        tokio::spawn(async move {
-            if let Err(error) = shared.pods.delete(&pod, grace).await {
-                tracing::warn!(pod.name, %error, "a Pod could not be ended; it is tried again");
-                shared.state().ending.remove(&pod.uid);
-                shared.pods.touch(pod.run.job);
+        match mode {
+            // Both hear SIGTERM.
+            EndMode::Resumable | EndMode::GiveUp => {
+                let shared = Arc::clone(&self.shared);
+                tokio::spawn(async move {
+                    if let Err(error) = shared.pods.delete(&pod, None).await {
+                        shared.not_ended(&pod, &error).await;
+                    }
+                });
             }
-        });
+            EndMode::AtOnce => self.shared.end_unexpected(pod, false),
+        }
     }
 
     async fn release(&self, key: AttemptKey) {
@@ -235,7 +247,7 @@ impl Launcher for PodLauncher {
     }
 }
 
-impl Shared {
+impl<C: Claims> Shared<C> {
     fn now(&self) -> Timestamp {
         self.place.clock.now()
     }
@@ -269,7 +281,9 @@ impl Shared {
                 continue;
             }
             if !self.is_mine(&pod) {
-                self.end_stray(&mut state, pod);
+                if state.ending.insert(pod.uid.clone()) {
+                    self.end_unexpected(pod, true);
+                }
                 continue;
             }
             let seen = match pod.facts.sight(now) {
@@ -297,39 +311,53 @@ impl Shared {
         shown.into_iter().map(|(key, state)| Sighting { key, state }).collect()
     }
 
-    /// Ends a Pod of this job that is none of this run's.
-    fn end_stray(self: &Arc<Self>, state: &mut State, pod: Arc<SeenPod>) {
-        if !state.ending.insert(pod.uid.clone()) {
-            return;
-        }
-        tracing::warn!(pod.name, "a Pod that this run does not know is ended");
+    /// Ends a Pod that is not in this run's ledger, before another is made; `forget` when this run will not release it.
+    fn end_unexpected(self: &Arc<Self>, pod: Arc<SeenPod>, forget: bool) {
+        self.strays.send_modify(|count| *count += 1);
         let shared = Arc::clone(self);
         tokio::spawn(async move {
-            if let Err(error) = shared.pods.remove(&pod).await {
-                tracing::warn!(pod.name, %error, "an unexpected Pod could not be ended; it is tried again");
-                shared.state().ending.remove(&pod.uid);
-                shared.pods.touch(pod.run.job);
+            // Whoever goes by an old ledger must not end what a newer one expects.
+            match shared.claims.expect(&pod.run, pod.key).await {
+                Ok(true) => {
+                    shared.state().stale = true;
+                    shared.pods.touch(pod.run.job);
+                }
+                Ok(false) => shared.end_stray(&pod, forget).await,
+                Err(error) => shared.not_ended(&pod, &error).await,
             }
+            shared.strays.send_modify(|count| *count -= 1);
         });
+    }
+
+    async fn end_stray(&self, pod: &SeenPod, forget: bool) {
+        tracing::warn!(
+            job.namespace = self.place.namespace,
+            job.name = self.place.job_name,
+            pod.name,
+            "a Pod that the job's ledger does not expect is ended"
+        );
+        let ended = if forget { self.pods.remove(pod).await } else { self.pods.delete(pod, Some(0)).await };
+        match ended {
+            Ok(()) if pod.facts.is_deleting() => {}
+            Ok(()) => self.place.counts.unexpected_pod(),
+            Err(error) => self.not_ended(pod, &error).await,
+        }
+    }
+
+    async fn not_ended(&self, pod: &SeenPod, error: &(impl std::fmt::Display + Sync)) {
+        tracing::warn!(pod.name, %error, "a Pod could not be ended; it is tried again");
+        tokio::time::sleep(END_AGAIN).await;
+        self.state().ending.remove(&pod.uid);
+        self.pods.touch(pod.run.job);
     }
 
     async fn create(&self, start: &Start) {
         // Closed with the launcher only, which this holds.
         let _permit = self.creates.acquire().await;
+        // The sender is `self`'s, so the wait cannot fail.
+        let _ = self.strays.subscribe().wait_for(|count| *count == 0).await;
         let key = start.key;
-        let made = match spec::pod(&self.place, start) {
-            Err(failure) => Made::Failed(failure),
-            Ok(pod) => match self.api.create(&PostParams::default(), &pod).await {
-                Ok(pod) => Made::There(Box::new(pod)),
-                Err(kube::Error::Api(status)) => match refusal(&status) {
-                    Refusal::Exists => self.adopt(key).await,
-                    Refusal::Invalid(text) => Made::Failed(spec::invalid(text)),
-                    Refusal::Wait { why, longest } => Made::Refused(why, longest),
-                },
-                // Whether it was made is not known: the next try finds it.
-                Err(error) => busy(&error),
-            },
-        };
+        let made = self.make(start).await;
         let mut state = self.state();
         state.launching.remove(&key);
         let was_probe = std::mem::take(&mut state.probing);
@@ -363,25 +391,60 @@ impl Shared {
         self.pods.touch(self.place.run.job);
     }
 
-    /// A Pod of the name is there: ours, or somebody's.
-    async fn adopt(&self, key: AttemptKey) -> Made {
-        let name = names::pod(&self.place.job_name, &self.place.run, key);
-        let found = match self.api.get_opt(&name).await {
-            Ok(found) => found,
-            Err(error) => return busy(&error),
+    async fn make(&self, start: &Start) -> Made {
+        let key = start.key;
+        let pod = match spec::pod(&self.place, start) {
+            Ok(pod) => pod,
+            Err(failure) => return Made::Failed(failure),
         };
-        // Gone in between: somebody else has recorded its end.
-        let Some(pod) = found else { return Made::Stale };
+        if !self.claims.is_new(key)
+            && let Some(otherwise) = self.confirm_absence(key).await
+        {
+            return otherwise;
+        }
+        match self.api.create(&PostParams::default(), &pod).await {
+            Ok(pod) => Made::There(Box::new(pod)),
+            Err(kube::Error::Api(status)) => match refusal(&status) {
+                // Gone in between: somebody else has recorded its end.
+                Refusal::Exists => self.adopt(key).await.unwrap_or(Made::Stale),
+                Refusal::Invalid(text) => Made::Failed(spec::invalid(text)),
+                Refusal::Wait { why, longest } => Made::Refused(why, longest),
+            },
+            // Whether it was made is not known: the next try finds it.
+            Err(error) => busy(&error),
+        }
+    }
+
+    /// Asks the API server itself for the Pod of an attempt that may have had one, and then for the ledger: what is to be
+    /// done instead of making it, or `None` when both say that it is to be made.
+    async fn confirm_absence(&self, key: AttemptKey) -> Option<Made> {
+        if let Some(found) = self.adopt(key).await {
+            return Some(found);
+        }
+        match self.claims.expect(&self.place.run, key).await {
+            Ok(true) => None,
+            Ok(false) => Some(Made::Stale),
+            Err(error) => Some(busy(&error)),
+        }
+    }
+
+    /// The Pod of an attempt's name, as the API server has it: ours, or somebody's. `None` when there is none.
+    async fn adopt(&self, key: AttemptKey) -> Option<Made> {
+        let name = names::pod(&self.place.job_name, &self.place.run, key);
+        let pod = match self.api.get_opt(&name).await {
+            Ok(found) => found?,
+            Err(error) => return Some(busy(&error)),
+        };
         let owned = pod.owner_references().iter().any(|one| one.uid == self.place.owner.uid);
         let named = names::identity(pod.labels()) == Some((self.place.run.clone(), key));
         if !owned || !named {
             let text = format!("a Pod {name} is there that is not this job's: delete it, or rename the job");
-            return Made::Failed(Failure::new(FailureClass::Disruption, "NameTaken", text));
+            return Some(Made::Failed(Failure::new(FailureClass::Disruption, "NameTaken", text)));
         }
         if pod.labels().contains_key(names::RELEASED) {
-            return Made::Stale;
+            return Some(Made::Stale);
         }
-        Made::There(Box::new(pod))
+        Some(Made::There(Box::new(pod)))
     }
 
     async fn let_go(&self, pod: &SeenPod) {
@@ -424,13 +487,13 @@ impl Shared {
 enum Made {
     There(Box<Pod>),
     Failed(Failure),
-    Refused(HeldUp, std::time::Duration),
+    Refused(HeldUp, Duration),
     Stale,
 }
 
 fn busy(error: &kube::Error) -> Made {
     let why = HeldUp { reason: "ApiServerBusy", message: error.to_string() };
-    Made::Refused(why, std::time::Duration::from_secs(10))
+    Made::Refused(why, Duration::from_secs(10))
 }
 
 async fn until(clock: &MachineClock, at: Option<Timestamp>) {

@@ -2,6 +2,8 @@
 
 pub mod allow;
 mod blocked;
+mod claims;
+mod counts;
 mod follow;
 mod launcher;
 pub mod names;
@@ -19,6 +21,8 @@ use kube::Client;
 use self::allow::Guarded;
 pub use self::{
     blocked::Blocked,
+    claims::Claims,
+    counts::Counts,
     launcher::{Held, PodLauncher},
     plan::PlanRef,
     pods::Pods,
@@ -60,6 +64,8 @@ pub struct PodPlace {
     pub clock: MachineClock,
     /// Whether volumes are given to the group of the batches. Off where the platform does that itself.
     pub fs_group: bool,
+    /// What is counted.
+    pub counts: Counts,
 }
 
 impl PodPlace {

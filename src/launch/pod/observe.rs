@@ -110,6 +110,11 @@ impl Facts {
         !self.over && self.container.as_ref().is_some_and(|state| state.running.is_some())
     }
 
+    /// Whether somebody has asked for its end.
+    pub fn is_deleting(&self) -> bool {
+        self.deleting
+    }
+
     /// What is seen now.
     pub fn sight(&self, now: Timestamp) -> Sight {
         if let Some(ended) = self.terminated() {

@@ -5,14 +5,11 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use mozart::{
-    driver::ports::Launcher as _,
-    engine::world::AttemptState,
-    job::outcome::FailureClass,
-    launch::pod::{PodLauncher, names},
+    driver::ports::Launcher as _, engine::world::AttemptState, job::outcome::FailureClass, launch::pod::names,
 };
 use serde_json::{Value, json};
 
-use super::{Run, ended, eventually, first, start, there, until};
+use super::{PodLauncher, Run, ended, eventually, first, start, there, until};
 use crate::support::Namespace;
 
 /// No node has this label.
@@ -166,7 +163,7 @@ async fn a_finished_pod_is_let_go_in_one_step_and_swept_and_failed_ones_are_kept
 
     let mut place = run.place.clone();
     place.pod.deletion_policy = Some(mozart::api::pod::DeletionPolicy::Always);
-    PodLauncher::new(place, run.pods.clone()).release(first(2)).await;
+    run.launcher_of(place).release(first(2)).await;
     eventually("it is swept", || async { run.api.get_opt(&run.name(2)).await.unwrap().is_none() }).await;
     assert!(run.api.get_opt(&run.name(1)).await.unwrap().is_some());
     namespace.delete().await;
@@ -180,7 +177,7 @@ async fn a_pod_of_this_job_that_is_of_no_run_is_ended_at_once() {
     there(&run, 1).await;
     let mut place = run.place.clone();
     place.run.run = 2;
-    let next = PodLauncher::new(place, run.pods.clone());
+    let next = run.launcher_of(place);
     eventually("the Pod of the run before is gone", || async {
         next.look().await.is_empty() && run.api.get_opt(&run.name(1)).await.unwrap().is_none()
     })

@@ -22,7 +22,7 @@ use mozart::{
         plan::{Plan, Settled},
         start::Start,
     },
-    launch::pod::{Images, PodLauncher, PodPlace, Pods, Volume, plan},
+    launch::pod::{Claims, Counts, Images, PodPlace, Pods, Volume, plan},
     sources::LocalSources,
 };
 use serde_json::{Value, json};
@@ -31,6 +31,22 @@ use crate::support::{Namespace, object};
 
 /// Nothing that is waited for takes nearly as long.
 const PATIENCE: Duration = Duration::from_mins(3);
+
+/// A launcher that alone knows what is claimed.
+pub type PodLauncher = mozart::launch::pod::PodLauncher<Alone>;
+
+/// Claims everything that is launched.
+pub struct Alone;
+
+impl Claims for Alone {
+    fn is_new(&self, _: AttemptKey) -> bool {
+        true
+    }
+
+    async fn expect(&self, _: &RunId, _: AttemptKey) -> Result<bool, Arc<kube::Error>> {
+        Ok(true)
+    }
+}
 
 /// A job with an active run, without an operator.
 pub struct Run {
@@ -90,13 +106,19 @@ impl Run {
             workspace: Volume::EmptyDir { medium: None, size_limit: None },
             credential: None,
             fs_group: true,
+            counts: Counts::default(),
             clock: MachineClock::of_environment().unwrap(),
         };
         Self { place, pods, api: Api::namespaced(client.clone(), &namespace.name) }
     }
 
     pub fn launcher(&self) -> PodLauncher {
-        PodLauncher::new(self.place.clone(), self.pods.clone())
+        self.launcher_of(self.place.clone())
+    }
+
+    /// A launcher that knows the same Pods.
+    pub fn launcher_of(&self, place: PodPlace) -> PodLauncher {
+        PodLauncher::new(place, self.pods.clone(), Arc::new(Alone))
     }
 
     /// The Pod of a first attempt.

@@ -17,11 +17,11 @@ use mozart::{
         outcome::{FailureClass, Outcome},
         start::EndMode,
     },
-    launch::pod::{Credential, PodLauncher, names},
+    launch::pod::{Credential, names},
 };
 use serde_json::{Value, json};
 
-use super::{Run, ended, eventually, first, start, there, until};
+use super::{PodLauncher, Run, ended, eventually, first, start, there, until};
 use crate::support::Namespace;
 
 /// As an image of a user's own: Mozart is not in it.
@@ -160,7 +160,7 @@ async fn an_image_that_cannot_be_pulled_is_waited_for_and_one_that_has_no_name_i
     .await;
     let mut place = run.place.clone();
     place.pod = serde_json::from_value(json!({"image": "No Such Name"})).unwrap();
-    let launcher = PodLauncher::new(place, run.pods.clone());
+    let launcher = run.launcher_of(place);
     launcher.launch(start(2)).await;
     assert_eq!(reason(&ended(&launcher, 2).await), (FailureClass::JobFatal, "InvalidImageName"));
     for batch in [1, 2] {

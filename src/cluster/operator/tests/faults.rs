@@ -52,7 +52,7 @@ async fn a_pod_that_comes_back_after_its_batch_is_done_is_taken_away() {
     let server = ApiServer::default();
     let kubelet = Kubelet::start(&server, slowly);
     server.put(JOB, job(9, 3));
-    let _operator = Operator::start(&server);
+    let operator = Operator::start(&server);
     until(&server, "the first Pods", |server| pods(server).len() == 3).await;
     let mut late = pods(&server)[0].clone();
     late["metadata"]["uid"] = json!("0aaa106e-4028-45b3-b750-789be3b4220c");
@@ -74,6 +74,7 @@ async fn a_pod_that_comes_back_after_its_batch_is_done_is_taken_away() {
         .partition(|life| life.to.is_some_and(|to| to - life.from < Duration::from_secs(9)));
     assert_eq!(made.len(), 9);
     assert!(late_ones.len() <= 2, "{late_ones:?}");
+    assert_eq!(operator.counts.unexpected_pods(), 2);
 }
 
 ///

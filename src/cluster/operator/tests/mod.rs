@@ -1,5 +1,6 @@
 //! The operator on an API server in memory, in paused time.
 
+mod absence;
 mod crashes;
 mod credentials;
 mod faults;

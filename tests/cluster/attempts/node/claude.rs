@@ -138,7 +138,7 @@ async fn the_real_claude_code_writes_to_a_volume_in_a_restricted_namespace() {
     key(&namespace).await;
     let base = Run::new(&namespace, &["true"], &json!({"pod": {"image": IMAGE}})).await;
     let place = with_claude(&base, &namespace, api.url()).await;
-    let launcher = mozart::launch::pod::PodLauncher::new(place, base.pods.clone());
+    let launcher = base.launcher_of(place);
     for batch in [1, 2] {
         launcher.launch(start(batch)).await;
     }
