@@ -7,7 +7,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 # Tests never talk to a real service, nor use a login or a desktop of the person who runs them.
 unexport ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_OAUTH_TOKEN DBUS_SESSION_BUS_ADDRESS MOZART_HOME
 
-.PHONY: help tools lint deny test test-cluster cluster-up cluster-down test-long bench
+.PHONY: help tools lint deny test test-chart test-cluster cluster-up cluster-down test-long bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,7 +28,11 @@ deny: tools ## licences, sources, bans; advisories where their database can be r
 
 test: tools lint deny ## everything that must hold before a change is merged
 	cargo test --locked
+	hack/test-chart
 	hack/test-cluster
+
+test-chart: ## the chart as far as no cluster is needed: Helm's strictest look and checkov's
+	hack/test-chart
 
 test-cluster: ## what needs a Kubernetes, on one of its own, or with MOZART_TEST_KUBECONFIG=1 on that of KUBECONFIG
 	hack/test-cluster

@@ -35,6 +35,8 @@ mod prune;
 mod rbac;
 mod reading;
 mod reference;
+#[cfg(feature = "cluster")]
+mod release;
 mod resume;
 mod retry;
 mod run;
@@ -45,6 +47,8 @@ mod summary;
 mod suspend;
 mod table;
 mod validate;
+#[cfg(feature = "cluster")]
+mod wait;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -115,6 +119,10 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Operator(args) => operator::execute(*args),
         #[cfg(feature = "cluster")]
         Command::Rbac(args) => rbac::execute(args, printer),
+        #[cfg(feature = "cluster")]
+        Command::Release(args) => release::execute(args, printer),
+        #[cfg(feature = "cluster")]
+        Command::Wait(args) => wait::execute(args, printer),
         Command::Attempt(args) => attempt::execute(&args, printer),
         Command::Install(args) => install::execute(&args),
         Command::Keeper(args) => keeper::execute(&args),

@@ -1,11 +1,13 @@
 //! Kubernetes: the resources, and the operator that reconciles them.
 
+pub mod await_job;
 pub mod crd;
 pub mod credential;
 pub mod fence;
 pub mod lease;
 pub mod object;
 pub mod operator;
+pub mod release;
 pub mod role;
 pub mod status;
 pub mod store;

@@ -44,7 +44,8 @@ const NEW_LEASES: Right = Right { verbs: &["create"], ..LEASES };
 pub const AT_HOME: &[Right] = &[LEASES, NEW_LEASES];
 
 impl Right {
-    fn rule(&self) -> Value {
+    /// As a rule of a `Role`.
+    pub fn rule(&self) -> Value {
         json!({"apiGroups": [self.group], "resources": self.resources, "verbs": self.verbs})
     }
 }

@@ -4,6 +4,8 @@
 
 mod anthropic_api;
 mod architecture;
+#[cfg(feature = "cluster")]
+mod chart;
 mod claude_code;
 mod claude_judgement;
 mod claude_run;

@@ -3,7 +3,7 @@
 mod asked;
 mod author;
 mod made;
-mod node;
+pub mod node;
 mod refused;
 
 use std::{path::Path, sync::Arc, time::Duration};

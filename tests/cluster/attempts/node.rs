@@ -1,8 +1,8 @@
 //! Attempts on a node that runs them: `hack/cluster up --node`, with the images of `hack/images`.
 
-mod claude;
+pub mod claude;
 mod journal;
-mod operator;
+pub mod operator;
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::{
@@ -25,7 +25,7 @@ use super::{PodLauncher, Run, ended, eventually, first, start, there, until};
 use crate::support::Namespace;
 
 /// As an image of a user's own: Mozart is not in it.
-const IMAGE: &str = "localhost/batch:test";
+pub const IMAGE: &str = "localhost/batch:test";
 
 fn pod(more: &Value) -> Value {
     let mut pod = json!({"image": IMAGE, "terminationGracePeriodSeconds": 20});
