@@ -7,7 +7,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 # Tests never talk to a real service, nor use a login or a desktop of the person who runs them.
 unexport ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_OAUTH_TOKEN DBUS_SESSION_BUS_ADDRESS MOZART_HOME
 
-.PHONY: help tools lint deny test test-chart test-cluster cluster-up cluster-down test-long bench
+.PHONY: help tools lint deny test test-chart test-cluster image cluster-up cluster-down test-long bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +36,9 @@ test-chart: ## the chart as far as no cluster is needed: Helm's strictest look a
 
 test-cluster: ## what needs a Kubernetes, on one of its own, or with MOZART_TEST_KUBECONFIG=1 on that of KUBECONFIG
 	hack/test-cluster
+
+image: ## localhost/mozart and localhost/mozart-batch, with docker, podman or buildah; FLAGS=--here needs no base image
+	hack/images build $(FLAGS)
 
 cluster-up: ## a Kubernetes to try things on; FLAGS="--node --kwok" for nodes, see hack/cluster
 	@hack/cluster up $(FLAGS)

@@ -24,10 +24,10 @@ fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
 
 /// Every document that people read.
 fn documents() -> Vec<(String, String)> {
-    let top = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md"];
+    let top = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"];
     let top = top.map(|name| root().join(name)).into_iter();
     let top = top.map(|path| (path.display().to_string(), fs::read_to_string(&path).unwrap()));
-    top.chain(files("docs", "md")).collect()
+    top.chain(files("docs", "md")).chain(files("charts", "md")).collect()
 }
 
 #[test]

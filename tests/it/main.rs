@@ -31,4 +31,5 @@ mod sessions;
 mod state_faults;
 mod state_shared;
 mod support;
+mod tutorial;
 mod wallet;

@@ -1,5 +1,7 @@
 //! A release from its first minute to its last, on a node: `hack/cluster up --node`, with the images of `hack/images`.
 
+mod tutorial;
+
 use std::{fs, time::Instant};
 
 use k8s_openapi::api::core::v1::Namespace as NamespaceObject;
@@ -54,8 +56,9 @@ async fn a_release_is_installed_tested_upgraded_in_a_job_rolled_back_and_leaves_
     let namespace = Namespace::restricted().await;
     let claim = Claim::new(&namespace).await;
     let values = format!("{VALUES}credential: {{existingSecret: anthropic}}\n");
-    // Other tests have made the definitions already.
-    let install = ["install", "mozart", CHART, "--values", "-", "--wait", "--take-ownership"];
+    // Other tests have made the definitions already, and make them again and again.
+    let install =
+        ["install", "mozart", CHART, "--values", "-", "--wait", "--take-ownership", "--force-conflicts"];
     let began = Instant::now();
     let notes = release(&namespace, &install, &values).await;
     println!("helm install, until it is ready: {:.1?}", began.elapsed());
@@ -70,10 +73,10 @@ async fn a_release_is_installed_tested_upgraded_in_a_job_rolled_back_and_leaves_
 
     apply(&namespace, &job("long", 8, "cat >> /workspace/began; echo >> /workspace/began; sleep 3")).await;
     eventually("a batch succeeded", || async { succeeded(&namespace, "long").await >= 1 }).await;
-    let upgrade = ["upgrade", "mozart", CHART, "--values", "-", "--wait"];
+    let upgrade = ["upgrade", "mozart", CHART, "--values", "-", "--wait", "--force-conflicts"];
     release(&namespace, &upgrade, &format!("{values}log: {{level: debug}}")).await;
     assert!(succeeded(&namespace, "long").await < 8, "the job was over before the upgrade was");
-    release(&namespace, &["rollback", "mozart", "1", "--wait"], "").await;
+    release(&namespace, &["rollback", "mozart", "1", "--wait", "--force-conflicts"], "").await;
     assert_eq!(kubectl(&namespace, &uid).await, credential, "a credential that says the same was made anew");
     kubectl(&namespace, &["wait", "--for=condition=Complete", "--timeout=180s", "mozartjob/long"]).await;
     let began = fs::read_to_string(claim.file("began")).unwrap();
