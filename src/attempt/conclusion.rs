@@ -2,7 +2,6 @@
 
 use jiff::Timestamp;
 
-use super::Attempt;
 use crate::{
     backend::Judgement,
     job::{
@@ -15,9 +14,9 @@ use crate::{
 const MAX_WARNINGS: usize = 8;
 const MAX_WARNING_BYTES: usize = 200;
 
-/// What the attempt came to. The findings are empty when the backend's own judgement was a failure.
+/// What an attempt came to that began then. The findings are empty when the backend's own judgement was a failure.
 pub fn conclude(
-    attempt: &Attempt,
+    began: Timestamp,
     judgement: Judgement,
     findings: &[Finding],
     exit_code: Option<i32>,
@@ -47,7 +46,7 @@ pub fn conclude(
         warnings,
         provenance,
         exit_code,
-        started: attempt.record.began,
+        started: began,
         ended: Timestamp::now(),
     }
 }

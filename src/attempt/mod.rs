@@ -160,7 +160,8 @@ impl Attempt {
     }
 }
 
-fn not_rendered(error: &RenderError) -> Failure {
+/// The failure of an attempt whose prompt cannot be rendered.
+pub fn not_rendered(error: &RenderError) -> Failure {
     let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     Failure::new(FailureClass::JobFatal, "PromptNotRendered", format!("{error}{cause}"))
 }

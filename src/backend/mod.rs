@@ -12,6 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use secrecy::SecretString;
+
 use self::health::{Health, Preflight};
 use crate::job::{
     batches::Batch,
@@ -104,11 +106,28 @@ pub fn judge(call: &Call<'_>, material: Material<'_>) -> Judgement {
     }
 }
 
+/// With which key, and over which connections, the model's service is asked.
+#[derive(Clone, Debug, Default)]
+pub enum Way {
+    /// With the key in the environment variable that the job names.
+    #[default]
+    Environment,
+    /// With a key of the installation, over connections of its own.
+    Given {
+        /// The key.
+        key: SecretString,
+        /// Where it is from, for people: `the MozartCredential default`.
+        from: String,
+        /// The connections.
+        client: reqwest::Client,
+    },
+}
+
 /// Asks the model's service, for attempts of [`Place::InProcess`]. Dropped when the attempt is ended; its time limit is
 /// the caller's. `tell` hears what a [`Follower`] would say of a process.
-pub async fn ask(call: &Call<'_>, prompt: &str, tell: impl FnMut(Told) + Send) -> Judgement {
+pub async fn ask(call: &Call<'_>, way: &Way, prompt: &str, tell: impl FnMut(Told) + Send) -> Judgement {
     match &call.job.backend {
-        Backend::Anthropic(backend) => anthropic::ask(backend, &call.job.rate_limit, prompt, tell).await,
+        Backend::Anthropic(backend) => anthropic::ask(backend, way, &call.job.rate_limit, prompt, tell).await,
         Backend::ClaudeCli(_) | Backend::Command(_) => Judgement::failed(misplaced(&call.job.backend)),
     }
 }

@@ -10,6 +10,7 @@ use crate::{
         lease,
         object::DEFAULT_MANAGER,
         operator::{Scope, Settings, Ways, run},
+        outgoing::{Network, Outgoing},
     },
     driver::clock::MachineClock,
     launch::pod::{Counts, Images, allow::Guarded},
@@ -40,6 +41,11 @@ pub struct Args {
     /// `secretEnv`, `secretVolumes`, `serviceAccountName`, `priorityClassName`, `runtimeClassName`.
     #[arg(long, value_name = "FIELD")]
     allow: Vec<Guarded>,
+    /// Addresses of the inside that credentials may name, such as 10.0.3.0/24; may be given more than once
+    ///
+    /// The operator asks no loopback, private, link-local or metadata address for a batch but these.
+    #[arg(long, value_name = "RANGE")]
+    allow_address: Vec<Network>,
     /// Leave the group of volumes to the platform
     #[arg(long)]
     no_fs_group: bool,
@@ -87,6 +93,7 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
         images: Images { mozart: args.image, batch: args.batch_image },
         allowed: args.allow,
         fs_group: !args.no_fs_group,
+        outgoing: Outgoing::new(args.allow_address).context("no HTTP client")?,
     };
     let clock = MachineClock::of_environment()?;
     let stop = signalled()?;

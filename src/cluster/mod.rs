@@ -7,6 +7,8 @@ pub mod fence;
 pub mod lease;
 pub mod object;
 pub mod operator;
+pub mod outgoing;
+pub mod outputs;
 pub mod release;
 pub mod role;
 pub mod status;

@@ -36,6 +36,12 @@ pub enum StoreError {
         /// What is known.
         known: u32,
     },
+    /// There is room for no more, and never will be.
+    #[error("{context}")]
+    Full {
+        /// What is full, and what to do.
+        context: String,
+    },
     /// Nothing was written; disk full, I/O error, corrupt file.
     #[error("{context}")]
     Failed {

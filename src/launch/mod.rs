@@ -3,6 +3,7 @@
 //! Linux tells everything that is needed to adopt and to sweep. On another Unix orphans in a session of their own are
 //! not found, and a process is known by its number alone.
 
+mod ask;
 mod client;
 mod follow;
 pub mod keeper;
@@ -15,6 +16,7 @@ mod run;
 pub mod sessions;
 mod shared;
 mod stage;
+pub mod task;
 
 use std::{path::PathBuf, sync::Arc};
 

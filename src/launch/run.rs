@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use super::{
+    ask,
     client::{End, Keeper, lock},
     follow::{self, Tail},
     keeper::message::{Adopt, ProcessRecord, Request, Spawn},
@@ -19,7 +20,7 @@ use super::{
 };
 use crate::{
     attempt::{self, Attempt, checks, conclude},
-    backend::{self, Answer, EndedBy, Exit, Follower, Judgement, Material, Place, Told},
+    backend::{self, Answer, EndedBy, Exit, Follower, Judgement, Material, Place, Told, Way},
     driver::ports::Outputs,
     engine::world::AttemptState,
     job::{
@@ -325,18 +326,7 @@ impl<O: Outputs + 'static> Running<O> {
             Told::Spent(usage) => shared.tell(key, None, Some(usage)),
             Told::GiveUp(_) | Told::ResultSaid => {}
         };
-        let failed = |class, reason, text: &str| Judgement::failed(Failure::new(class, reason, text));
-        tokio::select! {
-            judgement = backend::ask(&call, prompt, tell) => judgement,
-            () = tokio::time::sleep(attempt.job.timeout) => {
-                let text = format!("no answer within timeoutSeconds ({} s)", attempt.job.timeout.as_secs());
-                failed(FailureClass::Transient, "Timeout", &text)
-            }
-            why = asked_to_end(ending) => match why {
-                EndedBy::Stopped => failed(FailureClass::Transient, "Stopped", "the run was stopped"),
-                _ => failed(FailureClass::Disruption, "Interrupted", "Mozart ended the request, to ask again later"),
-            },
-        }
+        ask::ask(&call, &Way::Environment, prompt, ending, tell).await
     }
 
     async fn judge(&self, exit: Exit) -> Judgement {
@@ -384,7 +374,7 @@ impl<O: Outputs + 'static> Running<O> {
         if let Err(failure) = self.keep_answer(&judgement).await {
             judgement.failure.get_or_insert(failure);
         }
-        let outcome = conclude(&self.attempt, judgement, &findings, exit_code);
+        let outcome = conclude(self.attempt.record.began, judgement, &findings, exit_code);
         if let Err(error) = self.attempt.directory.write_result(&outcome) {
             // The ledger gets the outcome all the same; only a crash before that would look at it again.
             tracing::warn!(attempt = %self.attempt.record.name, %error, "cannot write the result beside the output");

@@ -81,6 +81,19 @@ impl Entry {
         seen
     }
 
+    /// Shows how it is now.
+    pub fn show(&mut self, state: AttemptState) {
+        self.state = state;
+    }
+
+    /// Shows what it has told, while it runs.
+    pub fn tell(&mut self, signal: Option<GateSignal>, usage: Option<Usage>) {
+        if let AttemptState::Running { signals, spent, .. } = &mut self.state {
+            signals.extend(signal);
+            *spent = usage.unwrap_or(*spent);
+        }
+    }
+
     /// Tells it to end; the first way stays.
     pub fn end(&self, mode: EndMode) {
         self.ending.send_if_modified(|ending| {
@@ -149,18 +162,15 @@ impl<O> Shared<O> {
     /// Shows how an attempt is now. One that was released meanwhile stays forgotten.
     pub fn show(&self, key: AttemptKey, state: AttemptState) {
         if let Some(entry) = lock(&self.entries).get_mut(&key) {
-            entry.state = state;
+            entry.show(state);
         }
         self.changed.notify_one();
     }
 
     /// Shows what a running attempt has told.
     pub fn tell(&self, key: AttemptKey, signal: Option<GateSignal>, usage: Option<Usage>) {
-        if let Some(entry) = lock(&self.entries).get_mut(&key)
-            && let AttemptState::Running { signals, spent, .. } = &mut entry.state
-        {
-            signals.extend(signal);
-            *spent = usage.unwrap_or(*spent);
+        if let Some(entry) = lock(&self.entries).get_mut(&key) {
+            entry.tell(signal, usage);
         }
         self.changed.notify_one();
     }

@@ -38,7 +38,8 @@ async fn ask(settings: Anthropic) -> (Judgement, Vec<Told>) {
         budget_micro_usd: None,
     };
     let mut told = Vec::new();
-    let judgement = backend::ask(&call, "Name a colour.", |heard| told.push(heard)).await;
+    let judgement =
+        backend::ask(&call, &backend::Way::Environment, "Name a colour.", |heard| told.push(heard)).await;
     (judgement, told)
 }
 

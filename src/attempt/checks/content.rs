@@ -33,6 +33,11 @@ impl Source {
         }
     }
 
+    /// This text.
+    pub fn text(text: String) -> Self {
+        Self(Ok(text))
+    }
+
     /// A text that is not there any more, and in which this was found instead.
     pub fn missing(found: String) -> Self {
         Self(Err(found))

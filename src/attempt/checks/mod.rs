@@ -12,9 +12,10 @@ use super::{Attempt, baseline::Baseline};
 use crate::{
     backend::Answer,
     job::{
+        batches::Batch,
         expand::{expand_command, expand_path},
         finding::Finding,
-        model::{Check, Validation},
+        model::{Check, Job, Validation},
         outcome::Failure,
     },
 };
@@ -58,9 +59,26 @@ pub async fn look(
         if !is_seen_again(&validation.check) {
             kept::keep(attempt, index, verdict.actual.as_ref().err());
         }
-        findings.push(finding(attempt, validation, verdict));
+        findings.push(finding(&attempt.job, attempt.batch, validation, verdict));
     }
     Ok(findings)
+}
+
+/// The same of a batch that has no files: its validations are about its answer.
+pub fn look_at_answer(job: &Job, batch: Batch, answer: &Answer) -> Vec<Finding> {
+    let of = |validation: &Validation| {
+        let verdict = match (&validation.check, answer) {
+            (check @ (Check::OutputContains { .. } | Check::OutputRegex { .. }), Answer::Text(text)) => {
+                of_answer(check, content::Source::text(text.clone()))
+            }
+            (check @ (Check::OutputContains { .. } | Check::OutputRegex { .. }), _) => {
+                of_answer(check, content::Source::missing("no answer".to_owned()))
+            }
+            _ => Verdict::new("a workspace", Err("an attempt that has none".to_owned())),
+        };
+        finding(job, batch, validation, verdict)
+    };
+    job.validations.iter().map(of).collect()
 }
 
 /// What can be seen without running anything, for the next try: files as they are now, and what was not right of the rest
@@ -78,7 +96,7 @@ pub(super) fn look_again(attempt: &Attempt, baseline: &Baseline) -> Vec<Finding>
                 }
                 check => of_files(attempt, check, baseline),
             };
-            Some(finding(attempt, validation, verdict))
+            Some(finding(&attempt.job, attempt.batch, validation, verdict))
         })
         .collect()
 }
@@ -114,13 +132,13 @@ fn of_files(attempt: &Attempt, check: &Check, baseline: &Baseline) -> Verdict {
     }
 }
 
-fn finding(attempt: &Attempt, validation: &Validation, verdict: Verdict) -> Finding {
-    let (job, check) = (&attempt.job, &validation.check);
-    let path = check.path().map(|written| match expand_path(job, attempt.batch, written) {
+fn finding(job: &Job, batch: Batch, validation: &Validation, verdict: Verdict) -> Finding {
+    let check = &validation.check;
+    let path = check.path().map(|written| match expand_path(job, batch, written) {
         Ok(path) => path.strip_prefix(&job.workspace.path).unwrap_or(&path).display().to_string(),
         Err(_) => written.to_owned(),
     });
-    let command = check.command().map(|written| expand_command(job, attempt.batch, written));
+    let command = check.command().map(|written| expand_command(job, batch, written));
     let passed = verdict.actual.is_ok();
     let (Ok(actual) | Err(actual)) = verdict.actual;
     let from = actual.ceil_char_boundary(actual.len().saturating_sub(MAX_ACTUAL_BYTES));

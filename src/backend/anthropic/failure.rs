@@ -75,10 +75,11 @@ impl Refusal {
     pub(super) fn failure(
         &self,
         settings: &Anthropic,
+        key_from: &str,
         rate_limit: &RateLimitPolicy,
         now: Timestamp,
     ) -> Failure {
-        let Anthropic { model, api_key_env, base_url, .. } = settings;
+        let Anthropic { model, base_url, .. } = settings;
         let said = self.said();
         let fail = |class: FailureClass, reason: &str, advice: &str| {
             Failure::new(
@@ -92,11 +93,9 @@ impl Refusal {
         }
         let mut failure = match self.status.as_u16() {
             429 | 529 => fail(Throttle, "Throttled", ""),
-            401 => {
-                fail(JobFatal, "Unauthorized", &format!("check the key in {api_key_env} (backend.apiKeyEnv)"))
-            }
+            401 => fail(JobFatal, "Unauthorized", &format!("check the key in {key_from}")),
             403 => {
-                fail(JobFatal, "Forbidden", &format!("the key in {api_key_env} may not do this; use another"))
+                fail(JobFatal, "Forbidden", &format!("the key in {key_from} may not do this; use another"))
             }
             404 if self.error.message.contains("model") => {
                 fail(JobFatal, "UnknownModel", &format!("write a model that the key may use (it is {model})"))

@@ -7,7 +7,10 @@ use super::{
     failure::{self, Refusal},
     service::{Service, capped},
 };
-use crate::{backend::health::Health, job::model::Anthropic};
+use crate::{
+    backend::{Way, health::Health},
+    job::model::Anthropic,
+};
 
 const MAX_LIST_BYTES: usize = 1 << 20;
 
@@ -23,7 +26,7 @@ struct Model {
 
 /// The key and the model.
 pub(in crate::backend) async fn health_check(settings: &Anthropic) -> Vec<Health> {
-    let service = match Service::open(settings) {
+    let service = match Service::open(settings, &Way::Environment) {
         Ok(service) => service,
         Err(failure) => return vec![Health::fail("API key", failure.reason, failure.message)],
     };

@@ -20,7 +20,7 @@ use self::{
     message::Message,
     service::{Service, capped},
 };
-use super::{Answer, Judgement, Told};
+use super::{Answer, Judgement, Told, Way};
 use crate::job::{
     model::{Anthropic, RateLimitPolicy},
     outcome::{Failure, FailureClass, GateSignal, Provenance},
@@ -37,11 +37,12 @@ const AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(500), Duration::from_m
 /// Sends `prompt` and reads the answer. Cancelled by dropping it.
 pub(super) async fn ask(
     settings: &Anthropic,
+    way: &Way,
     rate_limit: &RateLimitPolicy,
     prompt: &str,
     mut tell: impl FnMut(Told) + Send,
 ) -> Judgement {
-    let service = match Service::open(settings) {
+    let service = match Service::open(settings, way) {
         Ok(service) => service,
         Err(failure) => return Judgement::failed(failure),
     };
@@ -90,7 +91,7 @@ async fn send(
         let refusal = Refusal::read(response).await;
         match again.next().filter(|_| refusal.may_be_asked_at_once()) {
             Some(delay) => tokio::time::sleep(delay).await,
-            None => return Err(refusal.failure(settings, rate_limit, Timestamp::now())),
+            None => return Err(refusal.failure(settings, &service.key_from, rate_limit, Timestamp::now())),
         }
     }
 }

@@ -12,9 +12,12 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use crate::job::{
-    model::Anthropic,
-    outcome::{Failure, FailureClass},
+use crate::{
+    backend::Way,
+    job::{
+        model::Anthropic,
+        outcome::{Failure, FailureClass},
+    },
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,38 +31,46 @@ const API_VERSION: &str = "2023-06-01";
 pub(super) struct Service {
     base: Url,
     key: SecretString,
+    /// Where the key is from, for people.
+    pub(super) key_from: String,
+    client: Client,
 }
 
 impl Service {
-    /// The service of the job, with the key that is in the environment now.
+    /// The service of the job, with the key that is there now.
     ///
     /// # Errors
-    /// `job_fatal` without the key.
-    pub(super) fn open(settings: &Anthropic) -> Result<Self, Failure> {
-        let name = &settings.api_key_env;
-        let fatal = |what: &str| {
-            Failure::new(
-                FailureClass::JobFatal,
-                "KeyMissing",
-                format!("the environment variable {name} (backend.apiKeyEnv) {what}"),
-            )
+    /// `job_fatal` without a key that can be sent.
+    pub(super) fn open(settings: &Anthropic, way: &Way) -> Result<Self, Failure> {
+        let fatal = |what: String| Failure::new(FailureClass::JobFatal, "KeyMissing", what);
+        let (key, key_from, client) = match way {
+            Way::Environment => {
+                let name = &settings.api_key_env;
+                let from = format!("{name} (backend.apiKeyEnv)");
+                let key = env::var(name).ok().filter(|key| !key.is_empty());
+                let missing = format!("the environment variable {from} is not set: export the API key in it");
+                let key = SecretString::from(key.ok_or_else(|| fatal(missing))?);
+                let client = client().map_err(|error| fatal(format!("no HTTP client: {error}")))?;
+                (key, from, client.clone())
+            }
+            Way::Given { key, from, client } => (key.clone(), from.clone(), client.clone()),
         };
-        let key = env::var(name).ok().filter(|key| !key.is_empty());
-        let key = SecretString::from(key.ok_or_else(|| fatal("is not set: export the API key in it"))?);
         if HeaderValue::from_str(key.expose_secret()).is_err() {
-            return Err(fatal("holds characters that no key has, perhaps a line break"));
+            let text =
+                format!("the key in {key_from} holds characters that no key has, perhaps a line break");
+            return Err(fatal(text));
         }
-        Ok(Self { base: settings.base_url.clone(), key })
+        Ok(Self { base: settings.base_url.clone(), key, key_from, client })
     }
 
     /// Posts JSON to a path under the base URL.
     pub(super) async fn post(&self, path: &[&str], body: &Value) -> Result<Response, reqwest::Error> {
-        client()?.post(self.address(path)).headers(self.headers()).json(body).send().await
+        self.client.post(self.address(path)).headers(self.headers()).json(body).send().await
     }
 
     /// Gets a path under the base URL.
     pub(super) async fn get(&self, path: &[&str]) -> Result<Response, reqwest::Error> {
-        client()?.get(self.address(path)).headers(self.headers()).send().await
+        self.client.get(self.address(path)).headers(self.headers()).send().await
     }
 
     fn address(&self, path: &[&str]) -> Url {

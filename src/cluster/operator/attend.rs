@@ -253,6 +253,8 @@ pub(super) enum Not {
     Unfit { reason: &'static str, message: String },
     /// Something that it names is not there, or may not be read.
     Missing { message: String },
+    /// The operator may not read what it names.
+    Forbidden { message: String },
     /// Another works where it would.
     Busy { message: String },
 }
@@ -267,6 +269,10 @@ async fn held(
         Not::Unfit { reason, message } => {
             unfit(context, job, store, reason, message).await?;
             return Ok(Next::Change);
+        }
+        Not::Forbidden { message } => {
+            unfit(context, job, store, "CredentialForbidden", message).await?;
+            return Ok(Next::Later);
         }
         Not::Missing { message } => ("ReferenceMissing", message, Next::Later),
         Not::Busy { message } => ("WorkspaceBusy", message, Next::Left),

@@ -57,7 +57,9 @@ pub(super) async fn begin(
         Err(not) => return Ok(Prepared::Not(not)),
     };
     let Ready { loaded, plan, volume, .. } = &ready;
-    if let Err(other) = context.occupy(&job.namespace, job.uid, volume) {
+    if let Some(volume) = volume
+        && let Err(other) = context.occupy(&job.namespace, job.uid, volume)
+    {
         let message = format!("another job (UID {other}) works in the workspace: it is waited for");
         return Ok(Prepared::Not(Not::Busy { message }));
     }

@@ -10,13 +10,15 @@ use super::{
     claims::{Noted, SavedClaims},
     context::Context,
     herald::Announced,
-    in_turn::InTurn,
+    in_process,
+    in_turn::{Attempts, InTurn},
     prepare::{self, Key, live, sentences},
     roster::Seen,
     silent::Silent,
     task::wishes,
 };
 use crate::{
+    backend::Way,
     cluster::{credential::RunGate, object::JobObject, status::Shown, store::StatusStore},
     driver::{
         clock::MachineClock,
@@ -41,9 +43,17 @@ const LEFT_OVER: i64 = 10;
 struct Ready {
     loaded: Loaded,
     plan: PlanRef,
-    volume: Volume,
+    means: Means,
     credential: Option<Key>,
     pods: Pods,
+}
+
+/// How the attempts of a run are run.
+enum Means {
+    /// As Pods that work there.
+    Pods(Volume),
+    /// In this process, which asks the service so.
+    Tasks(Way),
 }
 
 /// Drives the run of `ledger` until it is over, or suspended and at rest, or the job has changed. `taking_up` is let go
@@ -62,17 +72,22 @@ pub(super) async fn drive(
         Readied::Not(not) => return Ok(Err(not)),
     };
     drop(taking_up);
-    let Ready { loaded, plan, volume, credential, pods } = ready;
+    let Ready { loaded, plan, means, credential, pods } = ready;
     let run_id = ledger.run.clone();
-    let policy = Policy::new(&loaded.job, Durability::Durable);
-    let place = PodPlace {
+    let durability = match &means {
+        Means::Pods(_) => Durability::Durable,
+        Means::Tasks(_) => Durability::InProcess,
+    };
+    let policy = Policy::new(&loaded.job, durability);
+    let loaded_job = Arc::new(loaded.job);
+    let pod_place = |volume| PodPlace {
         client: context.client.clone(),
         namespace: job.namespace.clone(),
         job_name: job.name.clone(),
         owner: job.owner(),
-        job: Arc::new(loaded.job),
+        job: Arc::clone(&loaded_job),
         run: run_id.clone(),
-        plan,
+        plan: plan.clone(),
         images: context.settings.images.clone(),
         pod: job.spec.pod.clone().unwrap_or_default(),
         allowed: context.settings.allowed.clone(),
@@ -83,11 +98,16 @@ pub(super) async fn drive(
         counts: context.counts.clone(),
     };
     let claims = Arc::new(SavedClaims::new(context.jobs(&job.namespace), &job.name, &ledger));
-    let launcher = PodLauncher::new(place, pods.clone(), Arc::clone(&claims));
+    let attempts = match means {
+        Means::Pods(volume) => {
+            Attempts::Pods(PodLauncher::new(pod_place(volume), pods.clone(), Arc::clone(&claims)))
+        }
+        Means::Tasks(way) => Attempts::Tasks(in_process::launcher(context, job, &loaded_job, &run_id, way)),
+    };
     let shared = credential.map(|key| key.shared);
     let gates = RunGate::of(shared.as_ref());
     let seat = shared.map(|shared| shared.seat(job.uid, &job.name, Some(&pods)));
-    let launcher = InTurn { attempts: launcher, seat, run: run_id.clone() };
+    let launcher = InTurn { attempts, seat, run: run_id.clone() };
     let mut state = RunState::new(ledger);
     // An edit of the job is how people let a run go on that was suspended for want of money or time.
     let edited = job.status.observed_generation.is_some_and(|observed| observed < job.generation);
@@ -103,7 +123,7 @@ pub(super) async fn drive(
     let stale = Notify::new();
     let turned = watch::Sender::new(());
     let show = |view: &View<'_>| {
-        let held = held(&launcher.attempts);
+        let held = launcher.attempts.held_up();
         store.show(Shown { summary: *view.summary, waiting: view.waiting.cloned(), held });
         launcher.waits(view.waiting);
         gates.stuck(launcher.stuck());
@@ -202,17 +222,24 @@ async fn make_ready(
         Ok(credential) => credential,
         Err(not) => return Ok(Readied::Not(not)),
     };
-    let volume = match prepare::place(context, job).await? {
-        Ok(volume) => volume,
-        Err(not) => return Ok(Readied::Not(not)),
+    let means = match (prepare::place(context, job).await?, &credential) {
+        (Ok(Some(volume)), _) => Means::Pods(volume),
+        (Ok(None), Some(key)) => match in_process::way(context, job, key).await? {
+            Ok(way) => Means::Tasks(way),
+            Err(not) => return Ok(Readied::Not(not)),
+        },
+        // A backend without a credential has no batches in this process.
+        (Ok(None), None) => Means::Tasks(Way::Environment),
+        (Err(not), _) => return Ok(Readied::Not(not)),
     };
     if !ledger.is_over()
-        && let Err(other) = context.occupy(namespace, job.uid, &volume)
+        && let Means::Pods(volume) = &means
+        && let Err(other) = context.occupy(namespace, job.uid, volume)
     {
         tracing::warn!(job.namespace = namespace, job.name = job.name, other.uid = %other, "two active runs work in one workspace");
     }
     let pods = context.pods(namespace).await;
-    Ok(Readied::Ready(Box::new(Ready { loaded, plan: plan_ref, volume, credential, pods })))
+    Ok(Readied::Ready(Box::new(Ready { loaded, plan: plan_ref, means, credential, pods })))
 }
 
 /// Writes the plan of a run that has begun, as far as its ledger goes, and of which nothing else was done.
@@ -308,19 +335,4 @@ async fn refresh(
             tracing::debug!(error = &error as &dyn std::error::Error, "what people see is not up to date");
         }
     }
-}
-
-/// What keeps Pods from running, in a sentence.
-fn held(launcher: &PodLauncher<SavedClaims>) -> Option<String> {
-    if let Some(blocked) = launcher.blocked() {
-        return Some(format!("{}: {}", blocked.why.reason, blocked.why.message));
-    }
-    let held = launcher.held();
-    let first = held.first()?;
-    Some(match held.len() {
-        1 => {
-            format!("the Pod of batch {} waits: {}: {}", first.key.batch, first.why.reason, first.why.message)
-        }
-        count => format!("{count} Pods wait, the first: {}: {}", first.why.reason, first.why.message),
-    })
 }

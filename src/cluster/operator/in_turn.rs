@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::claims::SavedClaims;
 use crate::{
-    cluster::credential::CredentialSeat,
+    cluster::{credential::CredentialSeat, outputs::ConfigMapOutputs},
     driver::ports::Launcher,
     engine::{
         gate::GateState,
@@ -15,12 +15,84 @@ use crate::{
         identity::{AttemptKey, AttemptName, RunId},
         start::{EndMode, Start},
     },
-    launch::pod::PodLauncher,
+    launch::{pod::PodLauncher, task::TaskLauncher},
 };
+
+/// The attempts of a run.
+pub(super) enum Attempts {
+    /// Pods.
+    Pods(PodLauncher<SavedClaims>),
+    /// Tasks of this process. They tell by themselves what Pods are listened to for.
+    Tasks(TaskLauncher<ConfigMapOutputs>),
+}
+
+impl Attempts {
+    /// What keeps attempts from running or ending, in a sentence.
+    pub(super) fn held_up(&self) -> Option<String> {
+        let pods = match self {
+            Self::Pods(pods) => pods,
+            Self::Tasks(tasks) => return tasks.held(),
+        };
+        if let Some(blocked) = pods.blocked() {
+            return Some(format!("{}: {}", blocked.why.reason, blocked.why.message));
+        }
+        let held = pods.held();
+        let first = held.first()?;
+        Some(match held.len() {
+            1 => {
+                let why = &first.why;
+                format!("the Pod of batch {} waits: {}: {}", first.key.batch, why.reason, why.message)
+            }
+            count => format!("{count} Pods wait, the first: {}: {}", first.why.reason, first.why.message),
+        })
+    }
+
+    /// Whether the ledger that they follow was found to be old.
+    pub(super) fn is_stale(&self) -> bool {
+        matches!(self, Self::Pods(pods) if pods.is_stale())
+    }
+}
+
+impl Launcher for Attempts {
+    async fn look(&self) -> Vec<Sighting> {
+        match self {
+            Self::Pods(pods) => pods.look().await,
+            Self::Tasks(tasks) => tasks.look().await,
+        }
+    }
+
+    async fn launch(&self, start: Start) {
+        match self {
+            Self::Pods(pods) => pods.launch(start).await,
+            Self::Tasks(tasks) => tasks.launch(start).await,
+        }
+    }
+
+    async fn end(&self, key: AttemptKey, mode: EndMode) {
+        match self {
+            Self::Pods(pods) => pods.end(key, mode).await,
+            Self::Tasks(tasks) => tasks.end(key, mode).await,
+        }
+    }
+
+    async fn release(&self, key: AttemptKey) {
+        match self {
+            Self::Pods(pods) => pods.release(key).await,
+            Self::Tasks(tasks) => tasks.release(key).await,
+        }
+    }
+
+    async fn changed(&self) {
+        match self {
+            Self::Pods(pods) => pods.changed().await,
+            Self::Tasks(tasks) => tasks.changed().await,
+        }
+    }
+}
 
 /// Launches as many attempts as the credential leaves to the run.
 pub(super) struct InTurn {
-    pub(super) attempts: PodLauncher<SavedClaims>,
+    pub(super) attempts: Attempts,
     /// `None` for backends without a credential.
     pub(super) seat: Option<CredentialSeat>,
     pub(super) run: RunId,
@@ -36,12 +108,14 @@ impl InTurn {
 
     /// The attempts that were started and do not get to run, by full name.
     pub(super) fn stuck(&self) -> BTreeSet<String> {
-        let held = self.attempts.held();
+        let Attempts::Pods(pods) = &self.attempts else { return BTreeSet::new() };
+        let held = pods.held();
         held.into_iter().map(|held| AttemptName { run: &self.run, key: held.key }.to_string()).collect()
     }
 
     /// Listens to the attempts whose first accepted request is waited for.
     fn listen(&self, seat: &CredentialSeat, live: &[AttemptKey]) {
+        let Attempts::Pods(pods) = &self.attempts else { return };
         let gate = seat.gate();
         for key in live {
             let tries = match &gate.state {
@@ -52,7 +126,7 @@ impl InTurn {
                 GateState::Closed { .. } | GateState::Held { .. } => false,
             };
             if tries {
-                self.attempts.listen(*key);
+                pods.listen(*key);
             }
         }
     }

@@ -6,6 +6,7 @@ mod claims;
 mod context;
 mod drive;
 mod herald;
+mod in_process;
 mod in_turn;
 mod prepare;
 mod roster;
@@ -36,6 +37,7 @@ use super::{
     credential,
     fence::{Clocks, Fence},
     lease::{self, Election, Standing},
+    outgoing::Outgoing,
     store::resource,
 };
 use crate::{
@@ -76,6 +78,8 @@ pub struct Settings {
     pub allowed: Vec<Guarded>,
     /// Whether volumes are given to the group of the batches.
     pub fs_group: bool,
+    /// The way to the model's service, for batches in its own process.
+    pub outgoing: Outgoing,
 }
 
 /// The ways to the API server. Neither tries anything again by itself: what was asked in one term must not arrive in

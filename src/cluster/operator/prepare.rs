@@ -10,10 +10,14 @@ use super::{
     attend::{Not, Trouble},
     begin::folder,
     context::Context,
-    size,
+    in_process, size,
 };
 use crate::{
-    api::{backend::BackendType, credential::CredentialType, run::Execution},
+    api::{
+        backend::BackendType,
+        credential::CredentialType,
+        run::{Execution, OutputStore},
+    },
     cluster::{credential::Credential as SharedCredential, object::JobObject},
     job::{
         load::{Loaded, Overrides, load_text},
@@ -35,7 +39,7 @@ const DEFAULT_CREDENTIAL: &str = "default";
 pub(super) struct Ready {
     pub(super) loaded: Loaded,
     pub(super) plan: Plan,
-    pub(super) volume: Volume,
+    pub(super) volume: Option<Volume>,
 }
 
 /// Validates the whole job and looks for everything that it names.
@@ -69,6 +73,12 @@ pub(super) async fn prepare(context: &Arc<Context>, job: &JobObject) -> Result<R
         Ok(credential) => credential,
         Err(not) => return Ok(Err(not)),
     };
+    if runs_in_process(job)
+        && let Some(key) = &credential
+        && let Err(not) = in_process::way(context, job, key).await?
+    {
+        return Ok(Err(not));
+    }
     let volume = match place(context, job).await? {
         Ok(volume) => volume,
         Err(not) => return Ok(Err(not)),
@@ -78,17 +88,23 @@ pub(super) async fn prepare(context: &Arc<Context>, job: &JobObject) -> Result<R
     Ok(Ok(Ready { loaded, plan, volume }))
 }
 
-/// What can be said of a job without reading anything.
-pub(super) fn unfit(context: &Context, job: &JobObject) -> Option<Not> {
+/// Whether the batches of the job run in the operator's own process.
+pub(super) fn runs_in_process(job: &JobObject) -> bool {
     let api = job.spec.backend.as_ref().and_then(|backend| backend.kind).unwrap_or_default();
-    let in_process = match job.spec.execution {
+    match job.spec.execution {
         Some(execution) => execution == Execution::InProcess,
         None => api == BackendType::AnthropicApi,
-    };
-    if in_process {
-        let message = "the operator has no store for the answers of batches in its own process: \
-                       write execution: Pod with backend.type: claude_cli or command"
-            .to_owned();
+    }
+}
+
+/// What can be said of a job without reading anything.
+pub(super) fn unfit(context: &Context, job: &JobObject) -> Option<Not> {
+    let store = job.spec.output.as_ref().and_then(|output| output.store);
+    if runs_in_process(job) && store != Some(OutputStore::ConfigMaps) {
+        let message =
+            "the answers of batches in the operator's own process must be kept, and this operator has no \
+                       volume for them: write output: {store: ConfigMaps}"
+                .to_owned();
         return Some(Not::Unfit { reason: "NoOutputStore", message });
     }
     let refused =
@@ -146,8 +162,9 @@ pub(super) async fn credential(
             return Ok(Err(Not::Missing { message }));
         }
     };
-    if spec.executions.as_ref().is_some_and(|executions| !executions.contains(&Execution::Pod)) {
-        let message = format!("the MozartCredential {name} is not for Pods: its executions do not say Pod");
+    let execution = if runs_in_process(job) { Execution::InProcess } else { Execution::Pod };
+    if spec.executions.as_ref().is_some_and(|executions| !executions.contains(&execution)) {
+        let message = format!("the executions of the MozartCredential {name} do not say {execution:?}");
         return Ok(Err(Not::Missing { message }));
     }
     let name = name.to_owned();
@@ -163,12 +180,18 @@ pub(super) struct Key {
     pub(super) pod: Credential,
 }
 
-/// Where the job's batches work.
-pub(super) async fn place(context: &Context, job: &JobObject) -> Result<Result<Volume, Not>, Trouble> {
+/// Where the job's batches work; `None` in the operator's own process, where they have no files.
+pub(super) async fn place(
+    context: &Context,
+    job: &JobObject,
+) -> Result<Result<Option<Volume>, Not>, Trouble> {
+    if runs_in_process(job) {
+        return Ok(Ok(None));
+    }
     let found =
         volume(&context.client, &job.namespace, &job.owner(), &job.name, job.spec.workspace.as_ref()).await;
     let not = match found {
-        Ok(volume) => return Ok(Ok(volume)),
+        Ok(volume) => return Ok(Ok(Some(volume))),
         Err(WorkspaceError::Api { source, .. }) => return Err(Trouble::Api(source)),
         Err(error @ (WorkspaceError::Missing { .. } | WorkspaceError::Taken { .. })) => {
             Not::Missing { message: error.to_string() }

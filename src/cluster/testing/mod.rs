@@ -2,6 +2,9 @@
 //! finalizers, owners, lists and watches; wires to it that can be slow, cut or frozen; and a kubelet.
 
 mod address;
+#[path = "../../../tests/it/fake_api/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "other tests use the rest of it")]
+pub(crate) mod fake_api;
 mod kubelet;
 mod objects;
 mod process;
@@ -9,7 +12,7 @@ mod watch;
 pub(crate) mod wire;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     convert::Infallible,
     sync::{Arc, Mutex, MutexGuard},
 };
@@ -43,6 +46,8 @@ struct State {
     writes: Vec<Write>,
     /// What Pods have said, by path.
     said: BTreeMap<String, Vec<String>>,
+    /// What nobody may read, by path.
+    forbidden: BTreeSet<String>,
 }
 
 /// A write that was done.
@@ -87,8 +92,12 @@ impl Asked {
 
 impl Default for ApiServer {
     fn default() -> Self {
-        let state =
-            State { objects: Objects::new(Instant::now()), writes: Vec::new(), said: BTreeMap::new() };
+        let state = State {
+            objects: Objects::new(Instant::now()),
+            writes: Vec::new(),
+            said: BTreeMap::new(),
+            forbidden: BTreeSet::new(),
+        };
         Self { state: Arc::new(Mutex::new(state)), changed: tell::Sender::new(0) }
     }
 }
@@ -103,6 +112,16 @@ impl ApiServer {
     pub(crate) fn put(&self, path: &str, object: Value) {
         self.state().objects.put(path, object);
         self.tell();
+    }
+
+    /// Lets nobody read an object any more, or everybody again.
+    pub(crate) fn forbid(&self, path: &str, forbidden: bool) {
+        let mut state = self.state();
+        if forbidden {
+            state.forbidden.insert(path.to_owned());
+        } else {
+            state.forbidden.remove(path);
+        }
     }
 
     pub(crate) fn get(&self, path: &str) -> Option<Value> {
@@ -156,7 +175,10 @@ impl ApiServer {
         }
         let result = {
             let mut state = self.state();
-            let result = state.objects.answer(asked);
+            let result = match state.forbidden.contains(&asked.path) {
+                true => Err((StatusCode::FORBIDDEN, "Forbidden")),
+                false => state.objects.answer(asked),
+            };
             if result.is_ok() && !asked.method.is_safe() {
                 let (method, path) = (asked.method.clone(), asked.path.clone());
                 state.writes.push(Write { at: Instant::now(), by: by.to_owned(), method, path });

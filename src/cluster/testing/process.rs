@@ -13,6 +13,7 @@ use crate::{
         lease,
         object::DEFAULT_MANAGER,
         operator::{Scope, Settings, Ways, run},
+        outgoing::Outgoing,
     },
     driver::clock::MachineClock,
     launch::pod::{Counts, Images},
@@ -64,6 +65,7 @@ impl Operator {
             images: Images { mozart: "mozart:1".to_owned(), batch: Some("batch:1".to_owned()) },
             allowed: Vec::new(),
             fs_group: true,
+            outgoing: Outgoing::new(vec!["127.0.0.0/8".parse().unwrap()]).unwrap(),
         };
         change(&mut settings);
         let client = || Client::new(wire.clone(), "mozart");

@@ -4,6 +4,7 @@ mod absence;
 mod crashes;
 mod credentials;
 mod faults;
+mod in_process;
 mod runs;
 mod verbs;
 

@@ -1,0 +1,182 @@
+//! Batches in the operator's own process, against an API of our own on loopback: in real time, since sockets know no
+//! other.
+
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use kube::Client;
+use serde_json::{Value, json};
+
+use super::{JOB, UID, condition, job, status};
+use crate::{
+    cluster::{
+        outputs::{self, KeptAnswer},
+        testing::{
+            ApiServer, Operator,
+            fake_api::{FakeApi, MODEL, Reply},
+            wire::Wire,
+        },
+    },
+    job::identity::{BatchNum, RunId},
+};
+
+const CREDENTIAL: &str = "/apis/mozart.dev/v1alpha1/namespaces/team/mozartcredentials/default";
+const SECRET: &str = "/api/v1/namespaces/team/secrets/anthropic";
+const KEY: &str = "sk-canary-9f2b71";
+
+fn put_all(server: &ApiServer, url: &str, batches: u32, parallelism: u32) {
+    server.put(
+        SECRET,
+        json!({"apiVersion": "v1", "kind": "Secret", "type": "mozart.dev/credential",
+            "metadata": {"name": "anthropic", "namespace": "team"}, "data": {"api-key": STANDARD.encode(KEY)}}),
+    );
+    server.put(
+        CREDENTIAL,
+        json!({"apiVersion": "mozart.dev/v1alpha1", "kind": "MozartCredential",
+            "metadata": {"name": "default", "namespace": "team", "generation": 1, "uid": "3c6c4bfc"},
+            "spec": {"type": "APIKey", "secretRef": {"name": "anthropic", "key": "api-key"}, "baseURL": url}}),
+    );
+    let mut night = job(batches, parallelism);
+    night["spec"].as_object_mut().unwrap().remove("workspace");
+    night["spec"]["backend"] = json!({"type": "anthropic_api", "model": MODEL});
+    night["spec"]["output"] = json!({"store": "ConfigMaps"});
+    server.put(JOB, night);
+}
+
+/// Waits, a minute at most, until that is so.
+async fn until(server: &ApiServer, what: &str, mut so: impl FnMut(&ApiServer) -> bool) {
+    let waited = tokio::time::timeout(Duration::from_mins(1), async {
+        let mut changes = server.changes();
+        while !so(server) {
+            // The server outlives the test.
+            let _ = changes.changed().await;
+        }
+    });
+    assert!(waited.await.is_ok(), "{what} has not come: {:#}", status(server));
+}
+
+async fn until_phase(server: &ApiServer, phase: &str) {
+    until(server, phase, |server| status(server)["phase"] == phase).await;
+}
+
+async fn answers(server: &ApiServer) -> Vec<(u32, String)> {
+    let client = Client::new(Wire::new(server, "reader", 1), "team");
+    let run = RunId { job: UID.parse().unwrap(), run: 1 };
+    let kept = outputs::read(&client, "team", &run).await.unwrap();
+    kept.into_iter().map(|(BatchNum(number), KeptAnswer { answer, .. })| (number, answer)).collect()
+}
+
+#[tokio::test]
+async fn batches_in_process_run_to_their_end_and_their_answers_are_kept() {
+    let api = FakeApi::start(|request| Reply::text(&format!("heard {}", request.said()))).await;
+    let server = ApiServer::default();
+    put_all(&server, api.url(), 12, 4);
+    let operator = Operator::start(&server);
+    until_phase(&server, "Complete").await;
+    let kept = answers(&server).await;
+    assert_eq!(kept.len(), 12);
+    assert!(kept.iter().all(|(number, answer)| answer.contains(&format!("do {number}\""))), "{kept:?}");
+    assert_eq!(api.requests().len(), 12);
+    assert!(api.requests().iter().all(|request| request.header("x-api-key") == KEY));
+    assert!(api.most_at_once() <= 4);
+    assert_eq!(status(&server)["usage"]["inputTokens"], 12_000);
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn the_key_is_in_no_object_but_its_secret() {
+    let api = FakeApi::playing([Reply::error(401, "authentication_error", "invalid x-api-key")]).await;
+    let server = ApiServer::default();
+    put_all(&server, api.url(), 2, 1);
+    let _operator = Operator::start(&server);
+    until_phase(&server, "Failed").await;
+    let reason = condition(&server, "Failed");
+    assert_eq!(reason["reason"], "Unauthorized");
+    assert!(reason["message"].as_str().unwrap().contains("the MozartCredential default"), "{reason}");
+    server.vanish(SECRET);
+    let all: String = server.all("/").iter().map(Value::to_string).collect();
+    assert!(!all.contains(KEY) && !all.contains(&STANDARD.encode(KEY)));
+}
+
+#[tokio::test]
+async fn a_job_waits_for_the_right_on_its_secret_and_says_which_command_grants_it() {
+    let api = FakeApi::playing([Reply::text("well")]).await;
+    let server = ApiServer::default();
+    put_all(&server, api.url(), 2, 1);
+    server.forbid(SECRET, true);
+    let _operator = Operator::start(&server);
+    until(&server, "the condition", |server| condition(server, "Valid")["reason"] == "CredentialForbidden")
+        .await;
+    let message = condition(&server, "Valid")["message"].to_string();
+    assert!(message.contains("mozart grant -n team anthropic"), "{message}");
+    assert!(api.requests().is_empty());
+    server.forbid(SECRET, false);
+    until_phase(&server, "Complete").await;
+}
+
+#[tokio::test]
+async fn no_secret_is_read_that_was_made_for_something_else() {
+    let api = FakeApi::playing([Reply::text("well")]).await;
+    let server = ApiServer::default();
+    put_all(&server, api.url(), 2, 1);
+    server.edit(SECRET, |secret| secret["type"] = "Opaque".into());
+    let _operator = Operator::start(&server);
+    until(&server, "the condition", |server| condition(server, "Valid")["reason"] == "CredentialForbidden")
+        .await;
+    assert!(condition(&server, "Valid")["message"].to_string().contains("mozart.dev/credential"));
+    assert!(api.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_credential_leads_to_no_address_of_the_inside() {
+    for url in ["http://169.254.169.254/", "http://10.96.0.1/", "http://[::1]:80/"] {
+        let server = ApiServer::default();
+        put_all(&server, url, 1, 1);
+        let _operator = Operator::start(&server);
+        until(&server, "the condition", |server| {
+            condition(server, "Valid")["reason"] == "CredentialForbidden"
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_deleted_job_asks_nothing_more() {
+    let api = FakeApi::playing([Reply::text("slow").after(Duration::from_secs(2))]).await;
+    let server = ApiServer::default();
+    put_all(&server, api.url(), 50, 3);
+    let _operator = Operator::start(&server);
+    while api.requests().len() < 3 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.delete(JOB);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(api.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn what_the_ledger_calls_done_is_kept_whenever_the_operator_is_killed() {
+    const BATCHES: u32 = 200;
+    const PARALLELISM: u32 = 5;
+    let api = FakeApi::playing([Reply::text("well").after(Duration::from_millis(5))]).await;
+    let server = ApiServer::default();
+    put_all(&server, api.url(), BATCHES, PARALLELISM);
+    let mut chance = fastrand::Rng::with_seed(11);
+    let mut operator = Operator::start(&server);
+    let mut crashes = 0;
+    while status(&server)["phase"] != "Complete" && crashes < 12 {
+        tokio::time::sleep(Duration::from_millis(chance.u64(50..700))).await;
+        drop(operator);
+        crashes += 1;
+        let done: crate::engine::ranges::Ranges =
+            status(&server)["checkpoint"]["succeeded"].as_str().unwrap_or_default().parse().unwrap();
+        let kept: Vec<u32> = answers(&server).await.into_iter().map(|(number, _)| number).collect();
+        assert!(done.iter().all(|batch| kept.contains(&batch.0)), "{done} but {kept:?}");
+        operator = Operator::start(&server);
+    }
+    until_phase(&server, "Complete").await;
+    assert_eq!(answers(&server).await.len(), BATCHES as usize);
+    let extra = api.requests().len() - BATCHES as usize;
+    assert!(extra <= (crashes * 2 * PARALLELISM) as usize, "{extra} more starts in {crashes} deaths");
+    drop(operator);
+}
