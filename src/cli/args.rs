@@ -107,6 +107,10 @@ pub enum Command {
     /// Print the account and the rights that the operator needs
     #[cfg(feature = "cluster")]
     Rbac(super::rbac::Args),
+    /// Print the right to read one Secret, for batches in the operator's own process
+    #[cfg(feature = "cluster")]
+    #[command(hide = true)]
+    Grant(super::grant::Args),
     /// Run the jobs of a Kubernetes cluster
     #[cfg(feature = "cluster")]
     Operator(Box<super::operator::Args>),

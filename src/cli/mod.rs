@@ -14,10 +14,14 @@ mod doctor;
 mod error;
 mod exit;
 mod findings;
+#[cfg(feature = "cluster")]
+mod grant;
 mod history;
 mod init;
 mod install;
 mod keeper;
+#[cfg(feature = "cluster")]
+mod kubernetes;
 mod list;
 mod loading;
 mod log;
@@ -115,6 +119,8 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Completions(args) => completions::execute(&args, printer),
         #[cfg(feature = "cluster")]
         Command::Crd(args) => crd::execute(&args, printer),
+        #[cfg(feature = "cluster")]
+        Command::Grant(args) => grant::execute(args, printer),
         #[cfg(feature = "cluster")]
         Command::Operator(args) => operator::execute(*args),
         #[cfg(feature = "cluster")]

@@ -36,6 +36,9 @@ pub const IN_NAMESPACES: &[Right] = &[
     Right { group: "events.k8s.io", resources: &["events"], verbs: &["create", "patch"] },
 ];
 
+/// Of one Secret by name, where the owner of a namespace grants it: never a part of the operator's own rights.
+const SECRET: Right = Right { group: "", resources: &["secrets"], verbs: &["get"] };
+
 const LEASES: Right =
     Right { group: "coordination.k8s.io", resources: &["leases"], verbs: &["get", "update"] };
 /// What is made has no name yet that a right could be bound to.
@@ -90,11 +93,19 @@ impl Installation {
     /// Never for what [`Self::manifests`] makes.
     pub fn yaml(&self) -> Result<String, serde_saphyr::ser::Error> {
         let mut yaml = "# Made by `mozart rbac` from src/cluster/role.rs: change that.\n".to_owned();
-        for manifest in self.manifests() {
-            yaml += "---\n";
-            yaml += &serde_saphyr::to_string(&manifest)?;
-        }
+        yaml += &stream(&self.manifests())?;
         Ok(yaml)
+    }
+
+    /// The right to read one Secret of a namespace, and nothing beside it, as a stream of YAML documents.
+    ///
+    /// # Errors
+    /// Never.
+    pub fn grant(&self, namespace: &str, secret: &str) -> Result<String, serde_saphyr::ser::Error> {
+        let mut rule = SECRET.rule();
+        rule["resourceNames"] = json!([secret]);
+        let name = format!("{}-secret-{secret}", self.name);
+        stream(&[Self::role(&name, Some(namespace), &json!([rule])), self.binding(&name, Some(namespace))])
     }
 
     /// A `Role`; a `ClusterRole` without a namespace.
@@ -118,6 +129,15 @@ impl Installation {
             "subjects": [{"kind": "ServiceAccount", "name": self.name, "namespace": self.namespace}],
         })
     }
+}
+
+fn stream(manifests: &[Value]) -> Result<String, serde_saphyr::ser::Error> {
+    let mut yaml = String::new();
+    for manifest in manifests {
+        yaml += "---\n";
+        yaml += &serde_saphyr::to_string(manifest)?;
+    }
+    Ok(yaml)
 }
 
 fn role_kind(namespace: Option<&str>) -> &'static str {
@@ -149,6 +169,19 @@ mod tests {
             let writes = ["patch", "update", "create"].iter().any(|verb| right.verbs.contains(verb));
             assert!(!(spec && writes), "{right:?}");
         }
+    }
+
+    #[test]
+    fn a_grant_is_of_one_secret_by_name_and_only_to_read() {
+        let yaml = installation(Scope::Cluster).grant("team-a", "anthropic").unwrap();
+        let documents: Vec<&str> = yaml.split("---\n").filter(|one| !one.is_empty()).collect();
+        let role: Value = serde_saphyr::from_str(documents[0]).unwrap();
+        let only = json!([{"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"],
+            "resourceNames": ["anthropic"]}]);
+        assert_eq!((&role["rules"], &role["metadata"]["namespace"]), (&only, &json!("team-a")));
+        let binding: Value = serde_saphyr::from_str(documents[1]).unwrap();
+        assert_eq!(binding["subjects"][0]["namespace"], "mozart");
+        assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
     }
 
     #[test]

@@ -175,9 +175,10 @@ impl ApiServer {
         }
         let result = {
             let mut state = self.state();
-            let result = match state.forbidden.contains(&asked.path) {
-                true => Err((StatusCode::FORBIDDEN, "Forbidden")),
-                false => state.objects.answer(asked),
+            let result = if state.forbidden.contains(&asked.path) {
+                Err((StatusCode::FORBIDDEN, "Forbidden"))
+            } else {
+                state.objects.answer(asked)
             };
             if result.is_ok() && !asked.method.is_safe() {
                 let (method, path) = (asked.method.clone(), asked.path.clone());
