@@ -55,3 +55,4 @@ test-long: tools ## more kills, cuts and simulated elections than in make test; 
 bench: ## measure against peers, print both sides, write benches/RESULTS.md
 	cargo bench --locked --bench compare | hack/results "Beside its peers"
 	cargo bench --locked --bench store | hack/results "What state costs"
+	hack/bench-cluster | hack/results "On a Kubernetes"

@@ -6,7 +6,9 @@ mod batches;
 mod bombs;
 mod machine;
 mod peak;
+#[expect(dead_code, reason = "the other bench needs more of it")]
 mod report;
+#[expect(dead_code, reason = "the other bench needs more of it")]
 mod sample;
 mod start;
 

@@ -19,14 +19,24 @@ impl Report {
     /// Two sides of one thing.
     pub fn compare(&self, what: &str, mozart: &Sample, peer: &str, other: &Sample, most: f64) {
         let ratio = mozart.median().as_secs_f64() / other.median().as_secs_f64();
-        self.row(&[
-            what,
-            &mozart.text(),
-            &format!("`{peer}` {}", other.text()),
-            &format!("{ratio:.2}"),
-            &format!("ratio at most {most}"),
-            verdict(ratio <= most),
-        ]);
+        self.at_most(what, &mozart.text(), &format!("`{peer}` {}", other.text()), ratio, most);
+    }
+
+    /// Two sides of which Mozart's should be the larger by so much.
+    pub fn at_least(&self, what: &str, mozart: &str, peer: &str, ratio: f64, least: f64) {
+        let wanted = format!("ratio at least {least}");
+        self.row(&[what, mozart, peer, &format!("{ratio:.2}"), &wanted, verdict(ratio >= least)]);
+    }
+
+    /// Two sides of which Mozart's should be the smaller by so much.
+    pub fn at_most(&self, what: &str, mozart: &str, peer: &str, ratio: f64, most: f64) {
+        let wanted = format!("ratio at most {most}");
+        self.row(&[what, mozart, peer, &format!("{ratio:.2}"), &wanted, verdict(ratio <= most)]);
+    }
+
+    /// Something that is only told.
+    pub fn note(&self, what: &str, mozart: &str, peer: &str) {
+        self.row(&[what, mozart, peer, "", "", ""]);
     }
 
     /// Something that has a bound of its own, beside a peer where there is one.

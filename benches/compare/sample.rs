@@ -26,6 +26,13 @@ impl Sample {
         format!("{} ms ({}–{})", milliseconds(self.median()), milliseconds(least), milliseconds(most))
     }
 
+    /// How many a second, of `count` in each: the median, and the least and the most in brackets.
+    pub fn rate(&self, count: u32) -> String {
+        let rate = |duration: Duration| format!("{:.1}", f64::from(count) / duration.as_secs_f64());
+        let (least, most) = (self.0[self.0.len() - 1], self.0[0]);
+        format!("{} ({}–{})", rate(self.median()), rate(least), rate(most))
+    }
+
     pub fn count(&self) -> usize {
         self.0.len()
     }
