@@ -3,6 +3,7 @@
 mod attend;
 mod begin;
 mod claims;
+mod connect;
 mod context;
 mod drive;
 mod herald;
@@ -98,10 +99,7 @@ impl Ways {
     /// # Errors
     /// The configuration cannot be used.
     pub fn new(config: &kube::Config) -> kube::Result<Self> {
-        let mut config = config.clone();
-        config.default_retry = false;
-        let client = || Client::try_from(config.clone());
-        Ok(Self { lease: client()?, work: client()? })
+        Ok(Self { lease: connect::client(config)?, work: connect::client(config)? })
     }
 
     /// The way for everything else, behind `fence`.

@@ -8,43 +8,49 @@ use serde_json::Value;
 
 use super::ACCOUNT;
 
-/// A request of an operator's account, answered.
+/// A request of an operator's account, answered with whatever.
 #[derive(Debug)]
 pub struct Asked {
-    pub namespace: String,
     pub account: String,
     pub verb: String,
     /// `group/resource/subresource` without what is empty, or a path that is of no resource.
     pub what: String,
-    pub code: u64,
     pub received: Timestamp,
 }
 
 /// Every request of the operators of all tests so far.
-pub fn operators() -> Vec<Asked> {
+fn operators() -> Vec<Asked> {
+    of("system:serviceaccount:test-")
+}
+
+/// Every request of the operators of a namespace so far.
+pub fn operators_in(namespace: &str) -> Vec<Asked> {
+    of(&format!("system:serviceaccount:{namespace}:"))
+}
+
+/// The requests of users whose names begin so.
+fn of(users: &str) -> Vec<Asked> {
     let path = std::env::var_os("MOZART_TEST_AUDIT_LOG").expect("an audit log: run `make test-cluster`");
     let text = fs::read_to_string(PathBuf::from(path)).unwrap();
-    text.lines().filter_map(|line| asked(&serde_json::from_str(line).ok()?)).collect()
+    let named = text.lines().filter(|line| line.contains(users));
+    named.filter_map(|line| asked(&serde_json::from_str(line).ok()?)).collect()
 }
 
 fn asked(event: &Value) -> Option<Asked> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let user = text(&event["user"]["username"]);
-    let (namespace, account) = user.strip_prefix("system:serviceaccount:")?.split_once(':')?;
+    let account = user.rsplit(':').next()?;
     // What the chart runs before it goes has an account and rights of its own.
-    let operator = account.starts_with(ACCOUNT) && !account.ends_with("-uninstall");
-    if !(namespace.starts_with("test-") && operator) {
+    if !account.starts_with(ACCOUNT) || account.ends_with("-uninstall") {
         return None;
     }
     let object = &event["objectRef"];
     let parts = ["apiGroup", "resource", "subresource"].map(|part| text(&object[part]));
     let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
     Some(Asked {
-        namespace: namespace.to_owned(),
         account: account.to_owned(),
         verb: text(&event["verb"]),
         what: if object.is_object() { parts.join("/") } else { text(&event["requestURI"]) },
-        code: event["responseStatus"]["code"].as_u64().unwrap_or(0),
         received: text(&event["requestReceivedTimestamp"]).parse().unwrap(),
     })
 }

@@ -36,8 +36,6 @@ struct Story {
     last: Option<Duration>,
     /// From the cut to the first write of the other.
     taken_over: Duration,
-    /// Writes that arrived when the way was whole again, and were refused.
-    late: usize,
 }
 
 async fn server() -> SocketAddr {
@@ -51,9 +49,8 @@ fn writes(work: &Work, account: &str) -> Vec<Asked> {
     let is_write = |asked: &Asked| {
         !matches!(asked.verb.as_str(), "get" | "list" | "watch") && !asked.what.ends_with("/leases")
     };
-    let of = |asked: &Asked| asked.namespace == work.namespace.name && asked.account == account;
-    let mut writes: Vec<Asked> =
-        audit::operators().into_iter().filter(|asked| of(asked) && is_write(asked)).collect();
+    let asked = audit::operators_in(&work.namespace.name).into_iter();
+    let mut writes: Vec<Asked> = asked.filter(|asked| asked.account == account && is_write(asked)).collect();
     writes.sort_by_key(|asked| asked.received);
     writes
 }
@@ -87,16 +84,16 @@ async fn try_one(seed: u64) -> Story {
     let before = random.usize(3..20);
     eventually("Pods have ended", async || ended(before)).await;
     tokio::time::sleep(Duration::from_millis(random.u64(0..60))).await;
-    let way = if random.bool() { Way::Cut } else { Way::Unanswered };
+    let way = if seed.is_multiple_of(2) { Way::Cut } else { Way::Unanswered };
     let cut = Timestamp::now();
     proxies[0].set(way);
     tokio::time::sleep(lease::DURATION * 3 + Duration::from_millis(random.u64(0..5000))).await;
     let healed = Timestamp::now();
     proxies[0].set(Way::Whole);
-    eventually("the one is back", async || {
-        audit::operators().iter().any(|asked| {
-            asked.namespace == work.namespace.name && asked.account == one && asked.received > healed
-        })
+    let holder = work.place.identity(other);
+    eventually("the one is back and sees who leads", async || {
+        let mut lines = work.place.log(one).into_iter();
+        lines.any(|line| line["standing"].as_str().is_some_and(|standing| standing.contains(&holder)))
     })
     .await;
     let more = work.kubelet.lives().len() + 20;
@@ -123,8 +120,8 @@ async fn judge(work: &Work, way: Way, cut: Timestamp, healed: Timestamp) -> Stor
         .collect();
     let (late, by_one): (Vec<Asked>, Vec<Asked>) =
         by_one.into_iter().partition(|asked| asked.received >= healed);
-    let done: Vec<&Asked> = late.iter().filter(|asked| asked.code < 400).collect();
-    assert!(done.is_empty(), "done by who no longer leads: {done:#?}");
+    // Answered with whatever: one whose connection broke off may have been done.
+    assert!(late.is_empty(), "arrived when another led: {late:#?}");
     let last = by_one.last().map(|asked| since(cut, asked.received));
     // The renewal that opened the fence last began before the cut.
     assert!(last.is_none_or(|last| last <= fence::OPEN_FOR + fence::WRITE_TIMEOUT), "{by_one:#?}");
@@ -137,7 +134,7 @@ async fn judge(work: &Work, way: Way, cut: Timestamp, healed: Timestamp) -> Stor
     let ran: std::collections::BTreeSet<u32> =
         work.kubelet.lives().into_iter().map(|life| life.batch).collect();
     assert_eq!(recorded.len() as usize, ran.len(), "what ran is recorded");
-    Story { way, last, taken_over: since(cut, first), late: late.len() }
+    Story { way, last, taken_over: since(cut, first) }
 }
 
 #[tokio::test]
@@ -152,8 +149,8 @@ async fn a_leader_that_is_cut_off_acts_no_more_the_other_takes_over_and_nothing_
         .await;
     let unanswered = stories.iter().filter(|story| story.way == Way::Unanswered).count();
     println!(
-        "{cuts} cuts for three lease times and more, of {unanswered} of them only the answers: no write after the fence, \
-         nothing done twice"
+        "{cuts} cuts for three lease times and more, of {unanswered} of them only the answers: no write after the \
+         fence, none that arrived late, nothing done twice"
     );
     let last = stories.iter().filter_map(|story| story.last).max();
     println!("the longest from a cut to the last write of who was cut off: {:.1?}", last.unwrap_or_default());
@@ -164,6 +161,4 @@ async fn a_leader_that_is_cut_off_acts_no_more_the_other_takes_over_and_nothing_
         taken[taken.len() / 2],
         taken[taken.len() - 1]
     );
-    let late: usize = stories.iter().map(|story| story.late).sum();
-    println!("{late} writes arrived when the way was whole again, and were refused");
 }

@@ -83,6 +83,11 @@ impl Place {
         fs::write(self.file(account, "kubeconfig"), login.to_string()).unwrap();
     }
 
+    /// Who an account's operators are to the lease.
+    pub fn identity(&self, account: &str) -> String {
+        format!("{}-{account}", self.namespace)
+    }
+
     fn file(&self, account: &str, kind: &str) -> PathBuf {
         self.folder.path().join(format!("{account}.{kind}"))
     }
@@ -93,7 +98,7 @@ impl Place {
         let log = File::options().append(true).create(true).open(self.file(account, "log")).unwrap();
         Command::new(env!("CARGO_BIN_EXE_mozart"))
             .args(["operator", "--image", "localhost/mozart:test", "--batch-image", "localhost/mozart:test"])
-            .args(["--identity", &format!("{}-{account}", self.namespace)])
+            .args(["--identity", &self.identity(account)])
             .env("KUBECONFIG", self.file(account, "kubeconfig"))
             .env("MOZART_LOG", "mozart=info")
             .env("MOZART_LOG_FORMAT", "json")

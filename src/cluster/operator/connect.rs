@@ -1,0 +1,64 @@
+//! How the operator reaches the API server: a request that is given up is never delivered.
+//!
+//! The network may hold back what was sent, for minutes, and TCP sends it again until it arrives, also when the
+//! connection was closed since. By then another may lead. So connections are not closed but broken off, and with them
+//! goes what the kernel has not delivered.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use http::Uri;
+use hyper_util::{
+    client::legacy::{Client as HttpClient, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo},
+};
+use kube::{
+    Client,
+    client::{Body, ClientBuilder, ConfigExt as _},
+};
+use tokio::net::TcpStream;
+use tower::{BoxError, Service, ServiceBuilder};
+
+/// A client that tries nothing again by itself and sets no time: the fence and the election do.
+///
+/// # Errors
+/// The configuration cannot be used.
+pub(super) fn client(config: &kube::Config) -> kube::Result<Client> {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    let connector = config.rustls_https_connector_with_connector(Abrupt(connector))?;
+    let http: HttpClient<_, Body> = HttpClient::builder(TokioExecutor::new()).build(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(BoxError::from)
+        .service(http);
+    Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())
+}
+
+/// Connections that are broken off when they are dropped.
+#[derive(Clone)]
+struct Abrupt(HttpConnector);
+
+impl Service<Uri> for Abrupt {
+    type Response = TokioIo<TcpStream>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(context).map_err(Into::into)
+    }
+
+    fn call(&mut self, server: Uri) -> Self::Future {
+        let connecting = self.0.call(server);
+        Box::pin(async move {
+            let connection = connecting.await?;
+            connection.inner().set_zero_linger()?;
+            Ok(connection)
+        })
+    }
+}
