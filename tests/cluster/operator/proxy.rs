@@ -1,7 +1,7 @@
 //! A way to the API server that can be cut: connections are neither refused nor answered. What is under way when it is
 //! cut arrives when it is whole again, since TCP sends it again; unless the sender has broken the connection off.
 
-use std::{io::ErrorKind, net::SocketAddr};
+use std::net::SocketAddr;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -82,22 +82,17 @@ async fn pump(
 ) -> std::io::Result<()> {
     let mut bytes = vec![0; 64 * 1024];
     loop {
-        let mut count = from.read(&mut bytes).await?;
-        let mut ends = count == 0;
+        let count = from.read(&mut bytes).await?;
         if !open(*ways.borrow_and_update()) {
             // The sender is the proxy's, and so is this.
             let _ = ways.wait_for(|way| open(*way)).await;
-            while !ends && count < bytes.len() {
-                match from.try_read(&mut bytes[count..]) {
-                    Ok(more) => (ends, count) = (more == 0, count + more),
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                    Err(broken_off) => return Err(broken_off),
-                }
+            if let Some(broken_off) = from.as_ref().take_error()? {
+                return Err(broken_off);
             }
         }
-        to.write_all(&bytes[..count]).await?;
-        if ends {
+        if count == 0 {
             return to.shutdown().await;
         }
+        to.write_all(&bytes[..count]).await?;
     }
 }
