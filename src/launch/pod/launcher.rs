@@ -74,6 +74,8 @@ struct State {
     /// Asked to end, by UID.
     ending: BTreeSet<String>,
     blocked: Option<Blocked>,
+    /// The end of a block that was told. It is told once: who has nothing to launch just then would hear of it for ever.
+    block_told: Option<Timestamp>,
     /// Whether the one Pod that is tried while all are refused is on its way.
     probing: bool,
     /// The ledger that this follows is not the newest.
@@ -239,10 +241,16 @@ impl<C: Claims> Launcher for PodLauncher<C> {
     }
 
     async fn changed(&self) {
-        let at = self.wake_at();
+        let (seen, block) = {
+            let state = self.shared.state();
+            let block = state.blocked.as_ref().map(|blocked| blocked.until);
+            (state.wake_at, block.filter(|until| state.block_told != Some(*until)))
+        };
+        let clock = &self.shared.place.clock;
         tokio::select! {
             () = self.shared.changed.notified() => {}
-            () = until(&self.shared.place.clock, at) => {}
+            () = until(clock, seen) => {}
+            () = until(clock, block) => self.shared.state().block_told = block,
         }
     }
 }
