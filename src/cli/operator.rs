@@ -1,6 +1,7 @@
 //! `mozart operator`: runs the jobs of a cluster.
 
 use anyhow::Context as _;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use super::{error::Advised, exit::Exit, runtime};
@@ -96,23 +97,37 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
         outgoing: Outgoing::new(args.allow_address).context("no HTTP client")?,
     };
     let clock = MachineClock::of_environment()?;
-    let stop = signalled()?;
+    let (stop, at_once) = signalled()?;
     tracing::info!(scope = ?settings.scope, identity = settings.identity, "the operator starts");
-    run(ways, settings, Counts::default(), MachineClocks, clock, stop).await;
-    tracing::info!("the operator has stopped");
+    tokio::select! {
+        () = run(ways, settings, Counts::default(), MachineClocks, clock, stop) => {
+            tracing::info!("the operator has stopped");
+        }
+        () = at_once => tracing::warn!("the operator stops at once: its lease is not given back"),
+    }
     Ok(Exit::Done)
 }
 
-/// Resolves at the first signal that asks the process to end.
-fn signalled() -> anyhow::Result<impl Future<Output = ()>> {
+/// Two that resolve at the first and at the second signal that asks the process to end.
+fn signalled() -> anyhow::Result<(impl Future<Output = ()>, impl Future<Output = ()>)> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).context("the signals that end the operator cannot be heard");
     let mut terminate = listen(SignalKind::terminate())?;
     let mut interrupt = listen(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let (count, first) = watch::channel(0_u32);
+    let second = first.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            count.send_modify(|count| *count += 1);
         }
-    })
+    });
+    // The task never ends by itself.
+    let heard = |mut count: watch::Receiver<u32>, wanted| async move {
+        let _ = count.wait_for(|count| *count >= wanted).await;
+    };
+    Ok((heard(first, 1), heard(second, 2)))
 }

@@ -17,6 +17,8 @@ use crate::{
 
 /// Why a job is valid.
 const VALID: &str = "Validated";
+/// Why a job is not valid that only a change of its spec mends.
+pub(super) const INVALID_SPEC: &str = "InvalidSpec";
 /// Why a job is not suspended.
 const NOT_SUSPENDED: &str = "NotSuspended";
 /// The longest text that a person is shown, in characters.
@@ -31,6 +33,8 @@ pub struct Shown {
     pub waiting: Option<Waiting>,
     /// What keeps attempts from running that were started, for people.
     pub held: Option<String>,
+    /// What is wrong with the spec as it was edited since the run began; the run goes on without it.
+    pub wrong: Option<String>,
 }
 
 impl Shown {
@@ -169,8 +173,9 @@ fn conditions(
     let limited = if ledger.limited { "GateClosed" } else { "GateOpen" };
     let needs = if attention.is_some() { "CredentialHeld" } else { "NothingToDo" };
     let sentence = if suspended { message.clone() } else { String::new() };
+    let valid = shown.wrong.as_ref().map_or(VALID, |_| INVALID_SPEC);
     let rows = [
-        ("Valid", true, VALID, String::new()),
+        ("Valid", shown.wrong.is_none(), valid, shown.wrong.clone().unwrap_or_default()),
         ("Progressing", ledger.phase == RunPhase::Running, word, message.clone()),
         ("RateLimited", ledger.limited, limited, limit),
         ("Suspended", suspended, if suspended { word } else { NOT_SUSPENDED }, sentence),

@@ -60,6 +60,7 @@ pub async fn run<S: Store, L: Launcher, G: Gates, N: Notifier, C: Clock>(
             world: &world,
             summary: &summary,
             waiting,
+            settled: save == Save::None && saver.is_idle(),
         });
         let again = saver.beside(acting.act(actions, &ports)).await;
         saver.offer(&mut state, save);

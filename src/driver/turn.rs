@@ -146,6 +146,8 @@ pub struct View<'a> {
     pub summary: &'a Summary,
     /// Why no more is happening.
     pub waiting: Option<&'a Waiting>,
+    /// Whether everything that is known is stored.
+    pub settled: bool,
 }
 
 /// Why a run cannot go on. What runs is left alone: the next process finds and judges it.

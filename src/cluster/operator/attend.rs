@@ -116,6 +116,7 @@ pub(super) async fn attend(context: Arc<Context>, id: JobId, mut seen: watch::Re
         }
         seen.borrow_and_update();
         leavings.borrow_and_update();
+        let Some(_at_work) = context.closing.begin() else { return };
         // In a box: most jobs rest, and a resting task should be small.
         let reconciled = Box::pin(reconcile(&context, &id, &mut seen, &mut newest)).await;
         next = match reconciled {

@@ -12,7 +12,7 @@ use kube::{
 use tokio::sync::{Notify, Semaphore, watch};
 use uuid::Uuid;
 
-use super::{Settings, herald::Herald, task::Me};
+use super::{Settings, closing::Closing, herald::Herald, task::Me};
 use crate::{
     api::workspace::Workspace,
     cluster::{
@@ -37,6 +37,7 @@ pub(super) struct Context {
     pub(super) herald: Herald,
     pub(super) credentials: Credentials,
     pub(super) counts: Counts,
+    pub(super) closing: Closing,
     pub(super) everyone: ByteBudget,
     /// Jobs that are being taken up.
     pub(super) taking_up: Semaphore,
@@ -53,6 +54,7 @@ impl Context {
         client: Client,
         settings: Arc<Settings>,
         counts: Counts,
+        closing: Closing,
         clock: MachineClock,
     ) -> Arc<Self> {
         let herald = Herald::start(client.clone(), &settings.identity);
@@ -64,6 +66,7 @@ impl Context {
             herald,
             credentials,
             counts,
+            closing,
             everyone: ByteBudget::new(BYTES_PER_SECOND),
             taking_up: Semaphore::new(AT_ONCE),
             pods: Mutex::default(),

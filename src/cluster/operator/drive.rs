@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use serde_json::Value;
 use tokio::sync::{Notify, SemaphorePermit, watch};
 
 use super::{
@@ -18,8 +19,14 @@ use super::{
     task::wishes,
 };
 use crate::{
+    api::status::Truth,
     backend::Way,
-    cluster::{credential::RunGate, object::JobObject, status::Shown, store::StatusStore},
+    cluster::{
+        credential::RunGate,
+        object::JobObject,
+        status::{INVALID_SPEC, Shown, short},
+        store::StatusStore,
+    },
     driver::{
         clock::MachineClock,
         ports::{Clock as _, Store as _, StoreError},
@@ -42,6 +49,8 @@ const LEFT_OVER: i64 = 10;
 /// Everything that a run is driven with.
 struct Ready {
     loaded: Loaded,
+    /// What of the spec as it was edited since cannot be, for people.
+    wrong: Option<String>,
     plan: PlanRef,
     means: Means,
     credential: Option<Key>,
@@ -72,7 +81,7 @@ pub(super) async fn drive(
         Readied::Not(not) => return Ok(Err(not)),
     };
     drop(taking_up);
-    let Ready { loaded, plan, means, credential, pods } = ready;
+    let Ready { loaded, wrong, plan, means, credential, pods } = ready;
     let run_id = ledger.run.clone();
     let durability = match &means {
         Means::Pods(_) => Durability::Durable,
@@ -107,7 +116,10 @@ pub(super) async fn drive(
     let shared = credential.map(|key| key.shared);
     let gates = RunGate::of(shared.as_ref());
     let seat = shared.map(|shared| shared.seat(job.uid, &job.name, Some(&pods)));
-    let launcher = InTurn { attempts, seat, run: run_id.clone() };
+    let launcher = InTurn { attempts, seat, run: run_id.clone(), closing: context.closing.clone() };
+    if let Some(wrong) = wrong.as_ref().filter(|wrong| !is_told(job, wrong)) {
+        context.herald.tell(&job.reference(), INVALID_SPEC, wrong, true);
+    }
     let mut state = RunState::new(ledger);
     // An edit of the job is how people let a run go on that was suspended for want of money or time.
     let edited = job.status.observed_generation.is_some_and(|observed| observed < job.generation);
@@ -120,11 +132,16 @@ pub(super) async fn drive(
     let saved = Noted { store: announced, claims: &claims };
     let clock = &context.clock;
     let ports = Ports { store: &saved, launcher: &launcher, gates: &gates, notifier: &Silent, clock };
+    let in_process = matches!(launcher.attempts, Attempts::Tasks(_));
     let stale = Notify::new();
     let turned = watch::Sender::new(());
+    let settled = watch::Sender::new(false);
     let show = |view: &View<'_>| {
         let held = launcher.attempts.held_up();
-        store.show(Shown { summary: *view.summary, waiting: view.waiting.cloned(), held });
+        let (summary, waiting) = (*view.summary, view.waiting.cloned());
+        store.show(Shown { summary, waiting, held, wrong: wrong.clone() });
+        // Pods are left to whoever leads next; what runs in this process ends with it.
+        settled.send_replace(view.settled && (!in_process || view.summary.running == 0));
         launcher.waits(view.waiting);
         gates.stuck(launcher.stuck());
         turned.send_replace(());
@@ -136,6 +153,7 @@ pub(super) async fn drive(
         biased;
         () = differs(seen, Seen::of(&job.object)) => return Ok(Ok(Next::Again)),
         () = stale.notified() => return Ok(Ok(Next::Again)),
+        () = context.closing.when_closed_and(settled.subscribe()) => return Ok(Ok(Next::Never)),
         ended = run(&policy, state, ports, wished, show) => ended,
         never = refresh(store, clock, turned.subscribe()) => match never {},
     };
@@ -157,6 +175,12 @@ pub(super) async fn drive(
         return Ok(Ok(until.map_or(Next::Again, Next::At)));
     }
     Ok(Ok(Next::Again))
+}
+
+/// Whether the job's status says already that this is wrong with it.
+fn is_told(job: &JobObject, wrong: &str) -> bool {
+    let mut conditions = job.status.conditions.iter();
+    conditions.any(|one| one.kind == "Valid" && one.status == Truth::False && one.message == short(wrong))
 }
 
 /// A run is over: its workspace is free, and plans that are kept no longer are deleted.
@@ -214,7 +238,7 @@ async fn make_ready(
         }
         Err(error) => return Err(error.into()),
     };
-    let loaded = match load(plan.with_live(live(job))).await? {
+    let (loaded, wrong) = match load_edited(&plan, live(job)).await? {
         Ok(loaded) => loaded,
         Err(not) => return Ok(Readied::Not(not)),
     };
@@ -239,7 +263,7 @@ async fn make_ready(
         tracing::warn!(job.namespace = namespace, job.name = job.name, other.uid = %other, "two active runs work in one workspace");
     }
     let pods = context.pods(namespace).await;
-    Ok(Readied::Ready(Box::new(Ready { loaded, plan: plan_ref, means, credential, pods })))
+    Ok(Readied::Ready(Box::new(Ready { loaded, wrong, plan: plan_ref, means, credential, pods })))
 }
 
 /// Writes the plan of a run that has begun, as far as its ledger goes, and of which nothing else was done.
@@ -294,6 +318,26 @@ async fn no_plan(
     let saved = Announced { store, herald: &context.herald, job: job.reference() };
     saved.save(&ledger, &journal).await?;
     Ok(Readied::Next(Next::Again))
+}
+
+/// The job of an active run as its plan and the spec say it. A field that was edited since and cannot be is left out, as
+/// if it were not written, and told of: the run is of its plan, and goes on.
+async fn load_edited(plan: &Plan, live: &Value) -> Result<Result<(Loaded, Option<String>), Not>, Trouble> {
+    let wrong = match load(plan.with_live(live)).await? {
+        Ok(loaded) => return Ok(Ok((loaded, None))),
+        Err(Not::Unfit { message, .. }) => message,
+        Err(not) => return Ok(Err(not)),
+    };
+    let mut sound = serde_json::json!({});
+    for (name, value) in live.as_object().into_iter().flatten() {
+        sound[name] = value.clone();
+        if load(plan.with_live(&sound)).await?.is_err()
+            && let Some(sound) = sound.as_object_mut()
+        {
+            sound.remove(name);
+        }
+    }
+    Ok(load(plan.with_live(&sound)).await?.map(|loaded| (loaded, Some(wrong))))
 }
 
 async fn load(plan: Plan) -> Result<Result<Loaded, Not>, Trouble> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::claims::SavedClaims;
+use super::{claims::SavedClaims, closing::Closing};
 use crate::{
     cluster::{credential::CredentialSeat, outputs::ConfigMapOutputs},
     driver::ports::Launcher,
@@ -96,6 +96,7 @@ pub(super) struct InTurn {
     /// `None` for backends without a credential.
     pub(super) seat: Option<CredentialSeat>,
     pub(super) run: RunId,
+    pub(super) closing: Closing,
 }
 
 impl InTurn {
@@ -149,7 +150,7 @@ impl Launcher for InTurn {
     }
 
     async fn launch(&self, start: Start) {
-        if self.seat.as_ref().is_none_or(CredentialSeat::start) {
+        if !self.closing.is_closed() && self.seat.as_ref().is_none_or(CredentialSeat::start) {
             self.attempts.launch(start).await;
         }
     }

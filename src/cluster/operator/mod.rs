@@ -3,6 +3,7 @@
 mod attend;
 mod begin;
 mod claims;
+mod closing;
 mod connect;
 mod context;
 mod drive;
@@ -33,7 +34,7 @@ use kube::{
 use tokio::sync::watch;
 use tower::service_fn;
 
-use self::{context::Context, roster::Roster};
+use self::{closing::Closing, context::Context, roster::Roster};
 use super::{
     credential,
     fence::{Clocks, Fence},
@@ -48,6 +49,8 @@ use crate::{
 
 /// All jobs are listed anew this often: a watch that has lost an event does not know it.
 const RELIST: Duration = Duration::from_mins(5);
+/// An operator that is asked to end has so long for what runs in its own process, and to save what it knows.
+const DRAIN: Duration = Duration::from_mins(1);
 /// How often Pods of jobs that are no more are looked for.
 const SWEEP: Duration = Duration::from_mins(10);
 
@@ -113,7 +116,8 @@ impl Ways {
     }
 }
 
-/// Runs until `stop` resolves, counting in `counts`, then gives the lease back, so that the next one goes on at once.
+/// Runs until `stop` resolves, counting in `counts`; then begins nothing more, saves what it knows, and gives the lease
+/// back, so that the next one goes on at once. Pods run on, and whoever leads next finds them.
 pub async fn run<C: Clocks>(
     ways: Ways,
     settings: Settings,
@@ -126,13 +130,20 @@ pub async fn run<C: Clocks>(
     let fence = Fence::new(clocks.clone());
     let election = Election::new(ways.lease.clone(), settings.lease.clone(), clocks, fence.clone());
     let (sender, mut standing) = watch::channel(Standing::Following { holder: None });
-    let (stopped, stopping) = tokio::sync::oneshot::channel::<()>();
-    let election = tokio::spawn(election.run(sender, async { drop(stopping.await) }));
+    let (stopped, ended) = tokio::sync::oneshot::channel::<()>();
+    let election = tokio::spawn(election.run(sender, async { drop(ended.await) }));
+    let closing = Closing::new();
+    let stopping = async {
+        stop.await;
+        if tokio::time::timeout(DRAIN, closing.close()).await.is_err() {
+            tracing::warn!("not all that was under way is recorded: whoever leads next sees to it");
+        }
+    };
     tokio::select! {
-        () = stop => {}
-        () = lead_when_leader(&ways, &settings, &counts, &fence, &clock, &mut standing) => {}
+        () = stopping => {}
+        () = lead_when_leader(&ways, &settings, &counts, &closing, &fence, &clock, &mut standing) => {}
     }
-    // What was decided is saved or is not: nothing is lost by stopping in between. The fence shuts behind the last write.
+    // The fence shuts behind the last write.
     drop(stopped);
     if let Err(error) = election.await {
         tracing::error!(%error, "the election has ended by itself");
@@ -143,6 +154,7 @@ async fn lead_when_leader<C: Clocks>(
     ways: &Ways,
     settings: &Arc<Settings>,
     counts: &Counts,
+    closing: &Closing,
     fence: &Fence<C>,
     clock: &MachineClock,
     standing: &mut watch::Receiver<Standing>,
@@ -151,8 +163,8 @@ async fn lead_when_leader<C: Clocks>(
         let now = standing.borrow_and_update().clone();
         if let Standing::Leading { term } = now {
             let fence = fence.in_term(term);
-            let context =
-                Context::new(ways.fenced(&fence), Arc::clone(settings), counts.clone(), clock.clone());
+            let (client, settings) = (ways.fenced(&fence), Arc::clone(settings));
+            let context = Context::new(client, settings, counts.clone(), closing.clone(), clock.clone());
             tokio::select! {
                 // Everything of the term ends with it.
                 ended = standing.wait_for(|standing| *standing != now) => if ended.is_err() { return },

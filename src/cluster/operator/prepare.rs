@@ -107,6 +107,13 @@ pub(super) fn unfit(context: &Context, job: &JobObject) -> Option<Not> {
                 .to_owned();
         return Some(Not::Unfit { reason: "NoOutputStore", message });
     }
+    let api = job.spec.backend.as_ref().and_then(|backend| backend.kind) == Some(BackendType::AnthropicApi);
+    if api && !runs_in_process(job) {
+        let message = "the answers of backend.type: anthropic_api would be lost with their Pods: write \
+                       execution: InProcess and output: {store: ConfigMaps}"
+            .to_owned();
+        return Some(Not::Unfit { reason: "NoOutputStore", message });
+    }
     let refused =
         job.spec.pod.as_ref().map(|pod| refusals(pod, &context.settings.allowed)).unwrap_or_default();
     (!refused.is_empty()).then(|| Not::Unfit { reason: "NotAllowed", message: refused.join("; ") })

@@ -100,7 +100,7 @@ async fn what_was_saved_is_loaded_and_people_see_it() {
     ledger.succeeded = Ranges::span(1, 41);
     let summary =
         Summary { total: 56, of_total: 56, succeeded: 41, running: 3, pending: 12, ..Summary::default() };
-    store.show(Shown { summary, waiting: None, held: None });
+    store.show(Shown { summary, ..Shown::default() });
     store.save(&ledger, &[]).await.unwrap();
     assert_eq!(super::ledger(&read(&server)).unwrap(), Some(ledger));
     let status = stored(&server);
@@ -171,7 +171,7 @@ async fn what_is_over_is_gone_from_the_status() {
     ledger.limited = true;
     let until = at("2026-11-22T23:00:00Z");
     let waiting = Waiting::Limit { cause: "session limit".to_owned(), until, since: None };
-    store.show(Shown { summary: Summary::default(), waiting: Some(waiting), held: None });
+    store.show(Shown { waiting: Some(waiting), ..Shown::default() });
     store.save(&ledger, &[]).await.unwrap();
     let limited = stored(&server);
     assert_eq!(limited["phase"], "Waiting");

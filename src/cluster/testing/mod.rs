@@ -44,6 +44,8 @@ pub(crate) struct ApiServer {
 struct State {
     objects: Objects,
     writes: Vec<Write>,
+    /// Watches from before this version have expired.
+    expired: u64,
     /// What Pods have said, by path.
     said: BTreeMap<String, Vec<String>>,
     /// What nobody may read, by path.
@@ -97,6 +99,7 @@ impl Default for ApiServer {
             writes: Vec::new(),
             said: BTreeMap::new(),
             forbidden: BTreeSet::new(),
+            expired: 0,
         };
         Self { state: Arc::new(Mutex::new(state)), changed: tell::Sender::new(0) }
     }
@@ -235,6 +238,16 @@ impl ApiServer {
     /// Tells of every change.
     pub(crate) fn changes(&self) -> tell::Receiver<u64> {
         self.changed.subscribe()
+    }
+
+    /// Forgets its past, as after a compaction: whoever watches must list anew.
+    pub(crate) fn expire(&self) {
+        {
+            let mut state = self.state();
+            state.objects.version += 1;
+            state.expired = state.objects.version;
+        }
+        self.tell();
     }
 
     /// Has the watches tell of an object as it was once.

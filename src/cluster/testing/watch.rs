@@ -18,6 +18,7 @@ struct Watch {
     next: usize,
     /// What this watch shows.
     shown: BTreeSet<String>,
+    over: bool,
 }
 
 /// The lines of a watch; it never ends by itself.
@@ -26,12 +27,21 @@ pub(super) fn lines(
     address: Address,
     query: Query,
 ) -> impl Stream<Item = Result<String, Infallible>> + Send + 'static {
-    let mut watch = Watch { server, address, query, next: 0, shown: BTreeSet::new() };
+    let mut watch = Watch { server, address, query, next: 0, shown: BTreeSet::new(), over: false };
     // What was there at the version that the watch begins with is known to who asks.
     while watch.take(true).is_some() {}
     stream::unfold(watch, |mut watch| async move {
         loop {
             let mut changed = watch.server.changed.subscribe();
+            if watch.over {
+                return None;
+            }
+            if watch.server.state().expired > watch.query.since {
+                watch.over = true;
+                let gone = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 410,
+                    "reason": "Expired", "message": "too old resource version"});
+                return Some((Ok(format!("{}\n", json!({"type": "ERROR", "object": gone}))), watch));
+            }
             if let Some(line) = watch.take(false) {
                 return Some((Ok(line), watch));
             }

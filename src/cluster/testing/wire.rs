@@ -36,6 +36,8 @@ struct State {
     slowest: Duration,
     /// Answers to be lost: the server does what was asked, and nobody hears of it.
     answers_to_lose: u32,
+    /// Nobody answers at the other end.
+    down: bool,
     /// Watches tell nothing.
     frozen: bool,
     /// What is such waits before it leaves.
@@ -67,6 +69,7 @@ impl Wire {
             cut: false,
             slowest: Duration::ZERO,
             answers_to_lose: 0,
+            down: false,
             frozen: false,
             held: None,
             sent: 0,
@@ -93,6 +96,26 @@ impl Wire {
 
     pub(crate) fn lose_answers(&self, count: u32) {
         self.state.lock().unwrap().answers_to_lose = count;
+    }
+
+    /// The server is gone, and its watches with it; `false` brings it back.
+    pub(crate) fn down(&self, down: bool) {
+        self.state.lock().unwrap().down = down;
+        self.thawed.notify_waiters();
+    }
+
+    fn is_down(&self) -> bool {
+        self.state.lock().unwrap().down
+    }
+
+    async fn went_down(self) {
+        loop {
+            let told = self.thawed.notified();
+            if self.is_down() {
+                return;
+            }
+            told.await;
+        }
     }
 
     /// Watches tell nothing for a while; what they did not tell they tell afterwards.
@@ -190,6 +213,7 @@ impl Wire {
     /// The stream of a watch over this wire: it stops while the wire is frozen, and for good when it is cut.
     fn through(&self, answer: Response<Told>) -> Response<Told> {
         let wire = self.clone();
+        let down = Box::pin(self.clone().went_down());
         answer.map(|body| {
             let frames = body.into_data_stream();
             let told = frames.filter_map(move |frame| {
@@ -202,7 +226,7 @@ impl Wire {
                     wire.arrives().then_some(frame)
                 }
             });
-            Told::from_stream(told)
+            Told::from_stream(told.take_until(down))
         })
     }
 
@@ -225,6 +249,9 @@ impl Service<Request<Body>> for Wire {
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let wire = self.clone();
+        if wire.is_down() {
+            return Box::pin(async { Err("connection refused".into()) });
+        }
         // What was sent is on its way, whatever becomes of the sender.
         let answer = tokio::spawn(async move {
             let asked = Asked::read(request).await;

@@ -15,6 +15,7 @@ use super::{
     Claims, PodPlace, Pods,
     blocked::{Blocked, Refusal, refusal},
     follow::follow,
+    made::{Made, busy},
     names,
     observe::{self, HeldUp, Sight},
     pods::{SeenPod, lock},
@@ -489,19 +490,6 @@ impl<C: Claims> Shared<C> {
         *kept += 1;
         Ok(*kept <= KEPT)
     }
-}
-
-/// What became of a request to make a Pod.
-enum Made {
-    There(Box<Pod>),
-    Failed(Failure),
-    Refused(HeldUp, Duration),
-    Stale,
-}
-
-fn busy(error: &kube::Error) -> Made {
-    let why = HeldUp { reason: "ApiServerBusy", message: error.to_string() };
-    Made::Refused(why, Duration::from_secs(10))
 }
 
 async fn until(clock: &MachineClock, at: Option<Timestamp>) {

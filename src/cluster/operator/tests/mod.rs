@@ -3,10 +3,14 @@
 mod absence;
 mod crashes;
 mod credentials;
+mod edits;
 mod faults;
 mod in_process;
+mod outages;
 mod runs;
+mod stopping;
 mod verbs;
+mod ways_to_fail;
 
 use std::time::Duration;
 
