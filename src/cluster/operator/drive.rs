@@ -151,11 +151,16 @@ pub(super) async fn drive(
     };
     let ended = tokio::select! {
         biased;
-        () = differs(seen, Seen::of(&job.object)) => return Ok(Ok(Next::Again)),
-        () = stale.notified() => return Ok(Ok(Next::Again)),
-        () = context.closing.when_closed_and(settled.subscribe()) => return Ok(Ok(Next::Never)),
-        ended = run(&policy, state, ports, wished, show) => ended,
+        () = differs(seen, Seen::of(&job.object)) => Err(Next::Again),
+        () = stale.notified() => Err(Next::Again),
+        () = context.closing.when_closed_and(settled.subscribe()) => Err(Next::Never),
+        ended = run(&policy, state, ports, wished, show) => Ok(ended),
         never = refresh(store, clock, turned.subscribe()) => match never {},
+    };
+    launcher.attempts.close().await;
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(next) => return Ok(Ok(next)),
     };
     let ledger = match ended {
         Ok(ledger) => ledger,

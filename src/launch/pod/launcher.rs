@@ -1,5 +1,7 @@
 //! The launcher of a run whose attempts are Pods.
 
+mod making;
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard},
@@ -7,19 +9,17 @@ use std::{
 };
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, ResourceExt as _, api::PostParams};
+use kube::Api;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::{
     Claims, PodPlace, Pods,
-    blocked::{Blocked, Refusal, refusal},
+    blocked::Blocked,
     follow::follow,
     made::{Made, busy},
     names,
-    observe::{self, HeldUp, Sight},
+    observe::{HeldUp, Sight},
     pods::{SeenPod, lock},
-    spec,
 };
 use crate::{
     api::pod::DeletionPolicy,
@@ -31,7 +31,7 @@ use crate::{
     engine::world::{AttemptState, Sighting},
     job::{
         identity::AttemptKey,
-        outcome::{Failure, FailureClass, GateSignal, Outcome, Usage},
+        outcome::{GateSignal, Outcome, Usage},
         start::{EndMode, Start},
     },
 };
@@ -54,11 +54,14 @@ pub struct PodLauncher<C> {
 
 struct Shared<C> {
     place: PodPlace,
+    /// What the names of the run's Pods begin with.
+    names: String,
     pods: Pods,
     claims: Arc<C>,
-    api: Api<Pod>,
     state: Mutex<State>,
     changed: Arc<Notify>,
+    /// Told when a request to make a Pod has been answered.
+    answered: Notify,
     creates: Semaphore,
     /// How many Pods that nobody expects are being ended: none is made meanwhile.
     strays: watch::Sender<usize>,
@@ -89,6 +92,8 @@ struct State {
     followed: HashMap<String, bool>,
     /// What followed attempts have told since the last look.
     told: HashMap<AttemptKey, Vec<GateSignal>>,
+    /// How the Pods that are shown have ended, by UID: every turn looks, and a message is read once.
+    ended: HashMap<String, Box<Outcome>>,
 }
 
 /// An attempt whose Pod does not run yet, and why.
@@ -103,15 +108,15 @@ pub struct Held {
 impl<C: Claims> PodLauncher<C> {
     /// The launcher of a run. `pods` must be ready.
     pub fn new(place: PodPlace, pods: Pods, claims: Arc<C>) -> Self {
-        let api = Api::namespaced(place.client.clone(), &place.namespace);
         let changed = pods.listener(place.run.job);
         let shared = Shared {
+            names: names::of_run(&place.job_name, &place.run) + "-",
             place,
             pods,
             claims,
-            api,
             state: Mutex::default(),
             changed,
+            answered: Notify::new(),
             creates: Semaphore::new(CREATES),
             strays: watch::Sender::new(0),
         };
@@ -149,7 +154,7 @@ impl<C: Claims> PodLauncher<C> {
             state.followed.insert(pod.uid.clone(), true);
         }
         let shared = Arc::downgrade(&self.shared);
-        let api = self.shared.api.clone();
+        let api = Api::namespaced(self.shared.place.client.clone(), &self.shared.place.namespace);
         tokio::spawn(async move {
             let hear = |signal: GateSignal| {
                 let Some(shared) = shared.upgrade() else { return };
@@ -166,6 +171,15 @@ impl<C: Claims> PodLauncher<C> {
                 state.followed.remove(&pod.uid);
             }
         });
+    }
+
+    /// Launches nothing any more. Resolves when every request to make a Pod has been answered or given up, so that who
+    /// looks next finds every Pod that there is: an attempt that the ledger saw begin would be lost otherwise.
+    pub async fn close(&self) {
+        self.shared.state().stale = true;
+        while !self.shared.state().launching.is_empty() {
+            self.shared.answered.notified().await;
+        }
     }
 
     /// Whether the ledger that this launcher follows was found to be old: nothing is launched any more, and the job is
@@ -272,7 +286,8 @@ impl<C: Claims> Shared<C> {
     }
 
     fn is_mine(&self, pod: &SeenPod) -> bool {
-        pod.run == self.place.run && pod.name == names::pod(&self.place.job_name, &pod.run, pod.key)
+        let named = pod.name.strip_prefix(&self.names);
+        pod.run == self.place.run && named.is_some_and(|rest| rest == pod.key.to_string())
     }
 
     fn look(self: &Arc<Self>, now: Timestamp) -> Vec<Sighting> {
@@ -285,6 +300,7 @@ impl<C: Claims> Shared<C> {
         let mut state = self.state();
         let mut shown: BTreeMap<AttemptKey, AttemptState> = BTreeMap::new();
         let (mut wake_at, mut held) = (None::<Timestamp>, HashMap::new());
+        let mut known = std::mem::take(&mut state.ended);
         for pod in self.pods.of_job(self.place.run.job) {
             if pod.owner.as_deref() != Some(&self.place.owner.uid) {
                 continue;
@@ -295,8 +311,12 @@ impl<C: Claims> Shared<C> {
                 }
                 continue;
             }
-            let seen = match pod.facts.sight(now) {
-                Sight::Ended(outcome) => AttemptState::Ended(outcome),
+            let sight = known.remove(&pod.uid).map_or_else(|| pod.facts.sight(now), Sight::Ended);
+            let seen = match sight {
+                Sight::Ended(outcome) => {
+                    state.ended.insert(pod.uid.clone(), outcome.clone());
+                    AttemptState::Ended(outcome)
+                }
                 Sight::Live { held: why, until } => {
                     wake_at = wake_at.into_iter().chain(until).min();
                     held.extend(why.map(|why| (pod.key, why)));
@@ -358,102 +378,6 @@ impl<C: Claims> Shared<C> {
         tokio::time::sleep(END_AGAIN).await;
         self.state().ending.remove(&pod.uid);
         self.pods.touch(pod.run.job);
-    }
-
-    async fn create(&self, start: &Start) {
-        // Closed with the launcher only, which this holds.
-        let _permit = self.creates.acquire().await;
-        // The sender is `self`'s, so the wait cannot fail.
-        let _ = self.strays.subscribe().wait_for(|count| *count == 0).await;
-        let key = start.key;
-        let made = self.make(start).await;
-        let mut state = self.state();
-        state.launching.remove(&key);
-        let was_probe = std::mem::take(&mut state.probing);
-        match made {
-            Made::There(pod) => {
-                self.pods.made(&pod);
-                state.made.insert(key);
-                state.blocked = None;
-            }
-            Made::Failed(failure) => {
-                let now = self.now();
-                state.failed.insert(key, Box::new(observe::outcome(failure, None, now, now)));
-                state.blocked = None;
-            }
-            Made::Refused(why, longest) => {
-                // Those that were on their way together with the first say nothing new.
-                if state.blocked.is_none() || was_probe {
-                    tracing::warn!(
-                        job.name = self.place.job_name,
-                        reason = why.reason,
-                        "no Pod can be made: {}",
-                        why.message
-                    );
-                    let blocked = Blocked::after(state.blocked.as_ref(), why, longest, self.now());
-                    state.blocked = Some(blocked);
-                }
-            }
-            Made::Stale => state.stale = true,
-        }
-        drop(state);
-        self.pods.touch(self.place.run.job);
-    }
-
-    async fn make(&self, start: &Start) -> Made {
-        let key = start.key;
-        let pod = match spec::pod(&self.place, start) {
-            Ok(pod) => pod,
-            Err(failure) => return Made::Failed(failure),
-        };
-        if !self.claims.is_new(key)
-            && let Some(otherwise) = self.confirm_absence(key).await
-        {
-            return otherwise;
-        }
-        match self.api.create(&PostParams::default(), &pod).await {
-            Ok(pod) => Made::There(Box::new(pod)),
-            Err(kube::Error::Api(status)) => match refusal(&status) {
-                // Gone in between: somebody else has recorded its end.
-                Refusal::Exists => self.adopt(key).await.unwrap_or(Made::Stale),
-                Refusal::Invalid(text) => Made::Failed(spec::invalid(text)),
-                Refusal::Wait { why, longest } => Made::Refused(why, longest),
-            },
-            // Whether it was made is not known: the next try finds it.
-            Err(error) => busy(&error),
-        }
-    }
-
-    /// Asks the API server itself for the Pod of an attempt that may have had one, and then for the ledger: what is to be
-    /// done instead of making it, or `None` when both say that it is to be made.
-    async fn confirm_absence(&self, key: AttemptKey) -> Option<Made> {
-        if let Some(found) = self.adopt(key).await {
-            return Some(found);
-        }
-        match self.claims.expect(&self.place.run, key).await {
-            Ok(true) => None,
-            Ok(false) => Some(Made::Stale),
-            Err(error) => Some(busy(&error)),
-        }
-    }
-
-    /// The Pod of an attempt's name, as the API server has it: ours, or somebody's. `None` when there is none.
-    async fn adopt(&self, key: AttemptKey) -> Option<Made> {
-        let name = names::pod(&self.place.job_name, &self.place.run, key);
-        let pod = match self.api.get_opt(&name).await {
-            Ok(found) => found?,
-            Err(error) => return Some(busy(&error)),
-        };
-        let owned = pod.owner_references().iter().any(|one| one.uid == self.place.owner.uid);
-        let named = names::identity(pod.labels()) == Some((self.place.run.clone(), key));
-        if !owned || !named {
-            let text = format!("a Pod {name} is there that is not this job's: delete it, or rename the job");
-            return Some(Made::Failed(Failure::new(FailureClass::Disruption, "NameTaken", text)));
-        }
-        if pod.labels().contains_key(names::RELEASED) {
-            return Some(Made::Stale);
-        }
-        Some(Made::There(Box::new(pod)))
     }
 
     async fn let_go(&self, pod: &SeenPod) {

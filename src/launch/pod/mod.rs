@@ -6,6 +6,7 @@ mod claims;
 mod counts;
 mod follow;
 mod launcher;
+mod lean;
 mod made;
 pub mod names;
 pub mod observe;

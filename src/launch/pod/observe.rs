@@ -100,6 +100,12 @@ impl Facts {
         }
     }
 
+    /// Whether the same is seen of both. That a node was found for a Pod is no news, unless the Pod is to go.
+    pub fn shows_as(&self, other: &Self) -> bool {
+        let bound = self.scheduled != other.scheduled && !self.deleting && !other.deleting;
+        self == other || bound && Self { scheduled: other.scheduled, ..self.clone() } == *other
+    }
+
     /// Whether nothing of it runs any more, so that it may go at once.
     pub fn is_over(&self) -> bool {
         self.over || self.terminated().is_some() || self.deleting && !self.scheduled

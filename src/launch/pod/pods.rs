@@ -12,8 +12,9 @@ use std::{
 use futures::{StreamExt as _, pin_mut};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{
-    Api, Client, ResourceExt as _,
-    api::{DeleteParams, ListParams, Patch, PatchParams, Preconditions},
+    Api, Client, Resource as _, ResourceExt as _,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
+    core::Request,
     runtime::{WatchStreamExt as _, watcher},
 };
 use serde_json::json;
@@ -25,7 +26,7 @@ use uuid::Uuid;
 
 pub use self::store::SeenPod;
 use self::store::Store;
-use super::names;
+use super::{lean::LeanPod, names};
 
 /// What was made here and the watch is silent about is looked at again after so long.
 const TRUST_OWN: Duration = Duration::from_secs(30);
@@ -42,7 +43,8 @@ pub struct Pods {
 }
 
 struct Shared {
-    api: Api<Pod>,
+    client: Client,
+    api: Api<LeanPod>,
     namespace: String,
     store: Mutex<Store>,
     ready: watch::Sender<bool>,
@@ -68,7 +70,8 @@ impl Pods {
     /// Begins to watch. To be called by a leader, after it became one: what was seen before may be old.
     pub fn watch(client: Client, namespace: &str) -> Self {
         let shared = Arc::new(Shared {
-            api: Api::namespaced(client, namespace),
+            api: Api::namespaced(client.clone(), namespace),
+            client,
             namespace: namespace.to_owned(),
             store: Mutex::default(),
             ready: watch::Sender::new(false),
@@ -145,13 +148,26 @@ impl Pods {
         self.store().named(job, name)
     }
 
-    /// Lays a Pod over what the watch has told, until it tells of it.
+    /// Makes a Pod.
+    pub(super) async fn create(&self, pod: &Pod) -> Result<LeanPod, kube::Error> {
+        let data = serde_json::to_vec(pod).map_err(kube::Error::SerdeError)?;
+        let request =
+            self.request().create(&PostParams::default(), data).map_err(kube::Error::BuildRequest)?;
+        self.shared.client.request(request).await
+    }
+
+    /// Asks the API server itself for one.
+    pub(super) async fn get(&self, name: &str) -> Result<Option<LeanPod>, kube::Error> {
+        self.shared.api.get_opt(name).await
+    }
+
+    fn request(&self) -> Request {
+        Request::new(Pod::url_path(&(), Some(&self.shared.namespace)))
+    }
+
+    /// Lays a Pod over what the watch has told, until it tells of it. Nobody is told.
     pub(super) fn made(&self, pod: &Pod) -> Option<Arc<SeenPod>> {
-        let seen = self.store().made(pod, tokio::time::Instant::now());
-        if let Some(seen) = &seen {
-            self.touch(seen.run.job);
-        }
-        seen
+        self.store().made(pod, tokio::time::Instant::now())
     }
 
     /// Shows a Pod no more; `false` shows it again.
@@ -181,9 +197,10 @@ impl Pods {
             "finalizers": finalizers,
             "labels": {names::RELEASED: "true", names::KEPT: keep.then_some("true")},
         }});
-        let patched =
-            self.shared.api.patch_metadata(&pod.name, &PatchParams::default(), &Patch::Merge(patch)).await;
-        gone_is_well(patched.map(drop))?;
+        let request = self.request().patch_metadata(&pod.name, &PatchParams::default(), &Patch::Merge(patch));
+        let request = request.map_err(kube::Error::BuildRequest)?;
+        // What it is now, nobody needs.
+        gone_is_well(self.shared.client.request_text(request).await.map(drop))?;
         if !keep {
             self.shared.swept.notify_one();
         }
@@ -257,7 +274,7 @@ async fn follow(shared: Arc<Shared>) {
     }
 }
 
-fn take(shared: &Shared, event: watcher::Result<watcher::Event<Pod>>) {
+fn take(shared: &Shared, event: watcher::Result<watcher::Event<LeanPod>>) {
     let event = match event {
         Ok(event) => event,
         Err(error) => {
@@ -290,7 +307,11 @@ async fn look_again(shared: Arc<Shared>) {
                     continue;
                 }
             };
-            lock(&shared.store).looked_at(&pod, found.as_ref(), tokio::time::Instant::now());
+            lock(&shared.store).looked_at(
+                &pod,
+                found.as_ref().map(|found| &found.0),
+                tokio::time::Instant::now(),
+            );
             shared.touch(pod.run.job);
         }
     }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{attempt::message, job::outcome::FailureClass::*};
+use crate::{attempt::message, job::outcome::FailureClass::*, launch::pod::lean::LeanPod};
 
 fn at(text: &str) -> Timestamp {
     format!("2026-11-22T{text}Z").parse().unwrap()
@@ -24,7 +24,10 @@ fn pod_with(metadata: Value, spec: Value, status: Value) -> Facts {
     for (part, more) in [("metadata", metadata), ("spec", spec)] {
         pod[part].as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     }
-    Facts::of(&serde_json::from_value(pod).unwrap())
+    let whole = Facts::of(&serde_json::from_value(pod.clone()).unwrap());
+    let lean: LeanPod = serde_json::from_value(pod).unwrap();
+    assert_eq!(Facts::of(&lean.0), whole, "nothing that matters is left out when a Pod is read");
+    whole
 }
 
 fn deleted(status: Value) -> Facts {

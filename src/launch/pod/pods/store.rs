@@ -1,6 +1,7 @@
 //! What is known of Pods: what the watch has told, and what was made here since. Pure, but for the time it is given.
 
 use std::{
+    borrow::Borrow,
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
@@ -97,23 +98,26 @@ impl Store {
     }
 
     /// Takes over an event of the watch; returns the jobs of which something is otherwise.
-    pub(super) fn take(&mut self, event: Event<Pod>, now: Instant) -> BTreeSet<Uuid> {
+    pub(super) fn take<P: Borrow<Pod>>(&mut self, event: Event<P>, now: Instant) -> BTreeSet<Uuid> {
         match event {
             Event::Init => {
                 self.listing = Some((BTreeMap::new(), now));
                 BTreeSet::new()
             }
             Event::InitApply(pod) => {
-                if let (Some((listing, _)), Some(seen)) = (&mut self.listing, SeenPod::of(&pod)) {
+                if let (Some((listing, _)), Some(seen)) = (&mut self.listing, SeenPod::of(pod.borrow())) {
                     listing.insert(seen.name.clone(), Arc::new(seen));
                 }
                 BTreeSet::new()
             }
             Event::InitDone => self.listed(),
-            Event::Apply(pod) => {
-                SeenPod::of(&pod).and_then(|seen| self.put(Arc::new(seen), None)).into_iter().collect()
+            Event::Apply(pod) => SeenPod::of(pod.borrow())
+                .and_then(|seen| self.put(Arc::new(seen), None))
+                .into_iter()
+                .collect(),
+            Event::Delete(pod) => {
+                SeenPod::of(pod.borrow()).and_then(|seen| self.remove(&seen)).into_iter().collect()
             }
-            Event::Delete(pod) => SeenPod::of(&pod).and_then(|seen| self.remove(&seen)).into_iter().collect(),
         }
     }
 
@@ -155,10 +159,13 @@ impl Store {
                 if made.is_none() {
                     entry.made = None;
                 }
-                if older || entry.pod.facts == pod.facts && entry.pod.finalizers == pod.finalizers {
+                if older {
                     return None;
                 }
-                entry.pod = pod;
+                let before = std::mem::replace(&mut entry.pod, pod);
+                if before.facts.shows_as(&entry.pod.facts) && before.finalizers == entry.pod.finalizers {
+                    return None;
+                }
             }
             _ => {
                 pods.insert(pod.name.clone(), Entry { pod, made, hidden: false });
@@ -173,11 +180,12 @@ impl Store {
         if pods.get(&pod.name)?.pod.uid != pod.uid {
             return None;
         }
-        pods.remove(&pod.name);
+        let gone = pods.remove(&pod.name)?;
         if pods.is_empty() {
             self.jobs.remove(&job);
         }
-        Some(job)
+        // What was released is shown no more, there or not.
+        (!gone.hidden).then_some(job)
     }
 
     pub(super) fn hide(&mut self, pod: &SeenPod, hidden: bool) {

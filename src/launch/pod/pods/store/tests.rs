@@ -25,11 +25,11 @@ fn uids(store: &Store) -> Vec<String> {
 }
 
 fn list(store: &mut Store, pods: &[Pod], now: Instant) {
-    store.take(Event::Init, now);
+    store.take(Event::<Pod>::Init, now);
     for pod in pods {
         store.take(Event::InitApply(pod.clone()), now);
     }
-    store.take(Event::InitDone, now);
+    store.take(Event::<Pod>::InitDone, now);
 }
 
 #[test]
@@ -55,10 +55,10 @@ fn a_listing_forgets_what_it_does_not_show_but_for_what_was_made_since_it_began(
     let mut store = Store::default();
     let began = Instant::now();
     store.made(&pod(1, "old", 3, "Pending"), began - Duration::from_secs(1));
-    store.take(Event::Init, began);
+    store.take(Event::<Pod>::Init, began);
     store.made(&pod(2, "new", 9, "Pending"), began + Duration::from_secs(1));
     store.take(Event::InitApply(pod(3, "listed", 4, "Pending")), began);
-    store.take(Event::InitDone, began);
+    store.take(Event::<Pod>::InitDone, began);
     assert_eq!(uids(&store), ["new", "listed"]);
 }
 
@@ -100,4 +100,19 @@ fn what_the_watch_is_silent_about_is_gone_when_the_api_server_says_so() {
     store.looked_at(&old[1], Some(&pod(2, "b", 7, "Running")), later);
     assert_eq!(uids(&store), ["b"]);
     assert!(store.made_before(later).is_empty());
+}
+
+#[test]
+fn only_what_is_seen_otherwise_is_news() {
+    let mut store = Store::default();
+    store.made(&pod(1, "a", 5, "Pending"), Instant::now());
+    assert!(store.take(Event::Apply(pod(1, "a", 5, "Pending")), Instant::now()).is_empty());
+    let mut bound = pod(1, "a", 6, "Pending");
+    bound.spec.get_or_insert_default().node_name = Some("node".to_owned());
+    assert!(store.take(Event::Apply(bound), Instant::now()).is_empty());
+    let ended = pod(1, "a", 7, "Failed");
+    assert!(store.take(Event::Apply(ended.clone()), Instant::now()).contains(&job()));
+    let seen = store.named(job(), "job-00000-r1-b1-a1").unwrap();
+    store.hide(&seen, true);
+    assert!(store.take(Event::Delete(ended), Instant::now()).is_empty(), "it was released");
 }
