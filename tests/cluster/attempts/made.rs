@@ -74,6 +74,25 @@ async fn an_attempt_is_made_once_however_often_and_by_whomever_it_is_asked_for()
 }
 
 #[tokio::test]
+async fn a_launcher_that_is_closed_leaves_no_pod_on_its_way_for_the_next_one_to_miss() {
+    let namespace = Namespace::new().await;
+    let run = run_nowhere(&namespace).await;
+    let launcher = run.launcher();
+    // More than are made at a time.
+    for batch in 1..=80 {
+        launcher.launch(start(batch)).await;
+    }
+    tokio::task::yield_now().await;
+    launcher.close().await;
+    let shown = run.launcher().look().await.len();
+    let made = run.api.list(&ListParams::default()).await.unwrap().items.len();
+    assert_eq!(shown, made);
+    assert!((1..80).contains(&made), "those that waited for their turn are not made: {made}");
+    assert_eq!(launcher.look().await.len(), made, "nothing is on its way");
+    namespace.delete().await;
+}
+
+#[tokio::test]
 async fn a_pod_of_the_name_that_is_not_ours_is_not_taken_for_ours() {
     let namespace = Namespace::new().await;
     let run = run_nowhere(&namespace).await;
