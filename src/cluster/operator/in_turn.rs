@@ -27,6 +27,15 @@ pub(super) enum Attempts {
 }
 
 impl Attempts {
+    /// Launches nothing any more, and leaves nothing on its way that who looks next would miss.
+    pub(super) async fn close(&self) {
+        match self {
+            Self::Pods(pods) => pods.close().await,
+            // They end with their launcher.
+            Self::Tasks(_) => {}
+        }
+    }
+
     /// What keeps attempts from running or ending, in a sentence.
     pub(super) fn held_up(&self) -> Option<String> {
         let pods = match self {
