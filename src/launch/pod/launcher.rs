@@ -16,7 +16,6 @@ use super::{
     Claims, PodPlace, Pods,
     blocked::Blocked,
     follow::follow,
-    made::{Made, busy},
     names,
     observe::{HeldUp, Sight},
     pods::{SeenPod, lock},

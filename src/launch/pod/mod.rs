@@ -7,7 +7,6 @@ mod counts;
 mod follow;
 mod launcher;
 mod lean;
-mod made;
 pub mod names;
 pub mod observe;
 pub mod plan;
