@@ -93,8 +93,9 @@ pub async fn grow_and_restart(report: &Report, kubernetes: &Kubernetes) {
     let what = format!("peak memory, {done} finished batches, {live} live Pods");
     let peak = megabytes(peak);
     report.bound(&what, &format!("{peak:.1} MB"), "", "less than 100 MB", peak < 100.0);
-    drop(operator);
+    // The Pods are kept for it until it has let them go.
     kubernetes.delete(namespace).await;
+    drop(operator);
 }
 
 /// The largest that an object was seen to be.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     jobs::Job,
-    kubernetes::{Kubernetes, until},
+    kubernetes::{Kubernetes, within},
 };
 
 const MOMENT: Duration = Duration::from_secs(30);
@@ -28,12 +28,17 @@ impl Pattern {
         let job = Job { name: "pattern", batches: 1, parallelism: 1, pretends: stays };
         let jobs = kubernetes.jobs(&namespace);
         job.apply(&jobs).await;
-        job.becomes(&jobs, "running", MOMENT, |status| status["phase"] == "Running").await;
         let pods: Api<Pod> = Api::namespaced(kubernetes.client.clone(), &namespace);
-        let pod = pods.list(&ListParams::default()).await.expect("its administrator may");
-        let name = pod.items.first().and_then(|pod| pod.metadata.name.clone());
-        let name = name.expect("a job that runs has a Pod");
-        let pod = until(&pods, &name, "a Pod", MOMENT, |_| true).await;
+        let pod = within(MOMENT, "the Pod of a job", async {
+            loop {
+                let listed = pods.list(&ListParams::default()).await.expect("its administrator may");
+                if let Some(pod) = listed.items.into_iter().next() {
+                    return pod;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        })
+        .await;
         let mut pod = serde_json::to_value(pod).expect("a Pod is JSON");
         jobs.delete("pattern", &DeleteParams::default()).await.expect("its administrator may");
         kubernetes.delete(namespace).await;
