@@ -5,7 +5,7 @@ use kube::{
     Api, ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
-use mozart::{driver::ports::Launcher as _, job::outcome::FailureClass};
+use mozart::{driver::ports::Launcher as _, job::outcome::FailureClass, launch::pod::Pods};
 use serde_json::json;
 
 use super::{Run, ended, eventually, start, there};
@@ -88,7 +88,7 @@ async fn a_pod_that_is_none_ends_the_job_with_the_words_of_the_api_server() {
 async fn without_the_right_to_make_pods_the_verb_and_the_resource_are_named() {
     let namespace = Namespace::new().await;
     let mut run = Run::new(&namespace, &["true"], &json!({})).await;
-    run.place.client = namespace.client_of("somebody").await;
+    run.pods = Pods::watch(namespace.client_of("somebody").await, &namespace.name);
     let launcher = run.launcher();
     launcher.launch(start(1)).await;
     eventually("it is refused", || async { launcher.blocked().is_some() }).await;
