@@ -22,7 +22,7 @@ use tokio::{
 
 use super::{DURATION, Election, Settings, Standing};
 use crate::cluster::{
-    fence::{Fence, OPEN_FOR},
+    fence::{Clocks as _, Fence, OPEN_FOR},
     testing::{ApiServer, TestClocks, wire::Wire},
 };
 
@@ -306,4 +306,34 @@ fn in_paused_time(test: impl Future<Output = ()>) {
         .build()
         .unwrap()
         .block_on(test);
+}
+
+/// A request that waited while another led does not arrive when this process leads again.
+#[tokio::test(start_paused = true)]
+async fn what_was_begun_in_one_term_is_not_written_in_another() {
+    let server = ApiServer::default();
+    let clocks = TestClocks { start: Instant::now(), offset: 0 };
+    let fence = Fence::new(clocks.clone());
+    let in_this_term = || -> Api<ConfigMap> {
+        let wire = Wire::new(&server, "one", 1);
+        let layer = fence.in_term(fence.term());
+        Api::namespaced(ClientBuilder::new(wire, "team").with_layer(&layer).build(), "team")
+    };
+    let named = |name: &str| ConfigMap {
+        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        ..ConfigMap::default()
+    };
+    fence.open(clocks.now());
+    let first = in_this_term();
+    first.create(&PostParams::default(), &named("in-time")).await.unwrap();
+    sleep(OPEN_FOR).await;
+    fence.open(clocks.now());
+    first.create(&PostParams::default(), &named("late")).await.unwrap_err();
+    in_this_term().create(&PostParams::default(), &named("anew")).await.unwrap();
+    let names: Vec<_> = server
+        .all("/api/v1/namespaces/team/configmaps/")
+        .iter()
+        .map(|one| one["metadata"]["name"].clone())
+        .collect();
+    assert_eq!(names, ["anew", "in-time"]);
 }

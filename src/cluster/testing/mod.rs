@@ -50,6 +50,10 @@ struct State {
     said: BTreeMap<String, Vec<String>>,
     /// What nobody may read, by path.
     forbidden: BTreeSet<String>,
+    /// Why no Pod is taken.
+    no_pods: Option<&'static str>,
+    /// When a Pod was not taken.
+    refused: Vec<Instant>,
 }
 
 /// A write that was done.
@@ -99,6 +103,8 @@ impl Default for ApiServer {
             writes: Vec::new(),
             said: BTreeMap::new(),
             forbidden: BTreeSet::new(),
+            no_pods: None,
+            refused: Vec::new(),
             expired: 0,
         };
         Self { state: Arc::new(Mutex::new(state)), changed: tell::Sender::new(0) }
@@ -125,6 +131,16 @@ impl ApiServer {
         } else {
             state.forbidden.remove(path);
         }
+    }
+
+    /// Takes no Pods, as admission does, and says why; or takes them again.
+    pub(crate) fn refuse_pods(&self, why: Option<&'static str>) {
+        self.state().no_pods = why;
+    }
+
+    /// When a Pod was not taken.
+    pub(crate) fn refused(&self) -> Vec<Instant> {
+        self.state().refused.clone()
     }
 
     pub(crate) fn get(&self, path: &str) -> Option<Value> {
@@ -180,6 +196,11 @@ impl ApiServer {
             let mut state = self.state();
             let result = if state.forbidden.contains(&asked.path) {
                 Err((StatusCode::FORBIDDEN, "Forbidden"))
+            } else if let Some(why) =
+                state.no_pods.filter(|_| asked.method == Method::POST && asked.path.ends_with("/pods"))
+            {
+                state.refused.push(Instant::now());
+                Err((StatusCode::FORBIDDEN, why))
             } else {
                 state.objects.answer(asked)
             };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{JOB, condition, job, once_each, pods, slowly, status, until, until_clean, until_phase, well};
 use crate::cluster::testing::{ApiServer, Kubelet, Operator};
@@ -43,6 +43,34 @@ async fn an_old_version_of_a_finished_job_starts_nothing() {
     server.replay(JOB, middle);
     tokio::time::sleep(Duration::from_mins(3)).await;
     assert_eq!(server.get(JOB).unwrap(), done);
+    once_each(&kubelet, 8);
+}
+
+/// An API server that answers from an old state, as one that was restored or lags does.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_is_read_as_it_was_before_the_last_save_is_not_decided_on() {
+    let server = ApiServer::default();
+    let kubelet = Kubelet::start(&server, well);
+    server.put(JOB, job(8, 2));
+    let _operator = Operator::start(&server);
+    until(&server, "a finished batch", |server| status(server)["batches"]["succeeded"].as_u64() > Some(1))
+        .await;
+    let middle = status(&server);
+    until_phase(&server, "Complete").await;
+    until_clean(&server).await;
+    let done = status(&server);
+    let show = |status: &Value| {
+        server.edit(JOB, |job| {
+            job["status"] = status.clone();
+            job["spec"]["ttlSecondsAfterFinished"] =
+                json!(1_000_000 + job["metadata"]["generation"].as_u64().unwrap());
+        });
+    };
+    show(&middle);
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    assert_eq!(status(&server), middle);
+    show(&done);
+    until_phase(&server, "Complete").await;
     once_each(&kubelet, 8);
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{JOB, job, pods, status, until, until_phase};
-use crate::cluster::testing::{ApiServer, Operator};
+use super::{JOB, job, once_each, pods, status, until, until_phase, well};
+use crate::cluster::testing::{ApiServer, Kubelet, Operator};
 
 const POD: &str = "/api/v1/namespaces/team/pods/night-0aaa1-r1-b1-a1";
 
@@ -129,4 +129,33 @@ async fn a_pod_that_no_node_takes_is_waited_for_and_said() {
     tokio::time::sleep(Duration::from_mins(30)).await;
     assert_eq!(status(&server)["phase"], "Running");
     assert_eq!(pods(&server).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_refused_is_said_tried_again_with_pauses_and_counts_nothing() {
+    for (why, word) in [
+        ("pods \"night\" is forbidden: exceeded quota: team, requested: pods=1", "QuotaExceeded"),
+        ("pods \"night\" is forbidden: violates PodSecurity \"restricted:latest\"", "PodSecurity"),
+        (
+            "unable to create new content in namespace team because it is being terminated",
+            "NamespaceTerminating",
+        ),
+    ] {
+        let server = ApiServer::default();
+        let kubelet = Kubelet::start(&server, well);
+        server.refuse_pods(Some(why));
+        server.put(JOB, job(4, 2));
+        let _operator = Operator::start(&server);
+        until(&server, word, |server| says(server, word) && says(server, why)).await;
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        let tries = server.refused();
+        assert!((5..20).contains(&tries.len()), "{word}: {tries:?}");
+        // The first ones are on their way together.
+        let pauses: Vec<Duration> = tries.windows(2).skip(1).map(|two| two[1] - two[0]).collect();
+        assert!(pauses.is_sorted(), "{word}: {pauses:?}");
+        assert_eq!(status(&server)["checkpoint"]["open"], Value::Null, "{word}: nothing is counted");
+        server.refuse_pods(None);
+        until_phase(&server, "Complete").await;
+        once_each(&kubelet, 4);
+    }
 }
