@@ -77,10 +77,12 @@ fn numbers_and_times_are_believed_within_bounds() {
     failure.resets_at = Some(Timestamp::MAX);
     failure.retry_after_ms = Some(u64::MAX);
     lie.failure = Some(failure);
+    lie.signal = Some(GateSignal::Overage { resets_at: Some(Timestamp::MAX) });
     let read = read(&write(&lie), (at(0), at(10))).unwrap();
     assert_eq!((read.usage.output_tokens, read.usage.cost_micro_usd), (MAX_COUNT, MAX_COUNT));
     assert_eq!((read.started, read.ended, read.exit_code), (at(0), at(10), None));
     assert!(read.warnings.iter().all(|text| text == "a [31mred line"), "{:?}", read.warnings);
+    assert_eq!(read.signal, Some(GateSignal::Overage { resets_at: Some(at(10 + 8 * 86_400)) }));
     let failure = read.failure.unwrap();
     assert_eq!(failure.resets_at, Some(at(10 + 8 * 86_400)));
     assert_eq!(failure.retry_after_ms, Some(8 * 86_400_000));

@@ -29,7 +29,7 @@ use self::{
     objects::{Objects, Refusal},
 };
 pub(crate) use self::{
-    kubelet::{Kubelet, Played},
+    kubelet::{Kubelet, Lived, Played},
     process::{Operator, TestClocks},
 };
 

@@ -9,10 +9,10 @@ use super::{JOB, UID, job, once_each, pods, slowly, status, until, until_clean, 
 use crate::cluster::testing::{ApiServer, Kubelet, Operator};
 
 /// The Pod of an attempt, as an operator makes it.
-fn pod(batch: u32, ordinal: u32) -> (String, Value) {
-    let name = format!("night-0aaa1-r1-b{batch}-a{ordinal}");
+fn pod(run: u32, batch: u32, ordinal: u32) -> (String, Value) {
+    let name = format!("night-0aaa1-r{run}-b{batch}-a{ordinal}");
     let labels = json!({
-        "mozart.dev/job-uid": UID, "mozart.dev/job": "night", "mozart.dev/run": "1",
+        "mozart.dev/job-uid": UID, "mozart.dev/job": "night", "mozart.dev/run": run.to_string(),
         "mozart.dev/batch": batch.to_string(), "mozart.dev/attempt": ordinal.to_string(),
     });
     let owner = json!({"apiVersion": "mozart.dev/v1alpha1", "kind": "MozartJob", "name": "night", "uid": UID,
@@ -28,21 +28,23 @@ fn pod(batch: u32, ordinal: u32) -> (String, Value) {
 /// C5.
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_no_ledger_expects_is_ended_and_counted_before_another_is_made() {
-    let server = ApiServer::default();
-    server.put(JOB, job(4, 2));
-    let (path, unexpected) = pod(3, 9);
-    server.put(&path, unexpected);
-    let operator = Operator::start(&server);
-    operator.wire.hold(Some(|asked| asked.method == Method::DELETE));
-    until(&server, "a claim", |server| !status(server)["checkpoint"]["claimed"].is_null()).await;
-    // Less than a write may take.
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert_eq!(pods(&server).len(), 1, "no other is made");
-    operator.wire.hold(None);
-    let _kubelet = Kubelet::start(&server, well);
-    until_phase(&server, "Complete").await;
-    assert!(server.get(&path).is_none());
-    assert_eq!(operator.counts.unexpected_pods(), 1);
+    for (run, batch, ordinal) in [(1, 3, 9), (7, 3, 1)] {
+        let server = ApiServer::default();
+        server.put(JOB, job(4, 2));
+        let (path, unexpected) = pod(run, batch, ordinal);
+        server.put(&path, unexpected);
+        let operator = Operator::start(&server);
+        operator.wire.hold(Some(|asked| asked.method == Method::DELETE));
+        until(&server, "a claim", |server| !status(server)["checkpoint"]["claimed"].is_null()).await;
+        // Less than a write may take.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(pods(&server).len(), 1, "no other is made");
+        operator.wire.hold(None);
+        let _kubelet = Kubelet::start(&server, well);
+        until_phase(&server, "Complete").await;
+        assert!(server.get(&path).is_none());
+        assert_eq!(operator.counts.unexpected_pods(), 1);
+    }
 }
 
 /// C5, Argo #14833: two processes both hold that they lead, and one has slept over what the other did. When it lists its

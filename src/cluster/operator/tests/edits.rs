@@ -1,8 +1,11 @@
 //! A spec that is edited while a run is active, and cannot be.
 
+use std::time::Duration;
+
+use http::Method;
 use serde_json::json;
 
-use super::{JOB, condition, job, once_each, slowly, until, until_phase, until_running};
+use super::{JOB, condition, job, once_each, slowly, status, until, until_phase, until_running};
 use crate::cluster::testing::{ApiServer, Kubelet, Operator};
 
 #[tokio::test(start_paused = true)]
@@ -27,6 +30,23 @@ async fn an_edit_that_cannot_be_is_told_of_and_the_run_goes_on_with_what_else_wa
     until(&server, "the condition", |server| condition(server, "Valid")["status"] == "True").await;
     until_phase(&server, "Complete").await;
     once_each(&kubelet, 12);
+}
+
+/// Who looks next would take it for lost.
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_is_on_its_way_when_the_job_is_edited_is_waited_for() {
+    let server = ApiServer::default();
+    let kubelet = Kubelet::start(&server, slowly);
+    server.put(JOB, job(4, 2));
+    let operator = Operator::start(&server);
+    operator.wire.hold(Some(|asked| asked.method == Method::POST && asked.path.ends_with("/pods")));
+    until(&server, "the saved start", |server| !status(server)["checkpoint"]["seen"].is_null()).await;
+    server.edit(JOB, |job| job["spec"]["batch"]["parallelism"] = json!(3));
+    // With what went before less than a write may take.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    operator.wire.hold(None);
+    until_phase(&server, "Complete").await;
+    once_each(&kubelet, 4);
 }
 
 /// H1.

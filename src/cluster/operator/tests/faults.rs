@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
+use http::Method;
 use serde_json::{Value, json};
 
-use super::{JOB, condition, job, once_each, pods, slowly, status, until, until_clean, until_phase, well};
+use super::{
+    JOB, condition, job, once_each, pods, slowly, status, until, until_clean, until_phase, until_running,
+    well,
+};
 use crate::cluster::testing::{ApiServer, Kubelet, Operator};
 
 ///
@@ -200,6 +204,8 @@ async fn a_strangers_pod_of_the_name_is_not_adopted() {
     let before = server.get(path);
     let kubelet = Kubelet::start(&server, well);
     let _operator = Operator::start(&server);
+    until(&server, "the reason", |server| status(server)["checkpoint"]["open"]["1"]["reason"] == "NameTaken")
+        .await;
     until_phase(&server, "Complete").await;
     let lives = kubelet.lives();
     assert_eq!(
@@ -229,6 +235,42 @@ async fn a_leader_that_is_cut_off_and_comes_back_starts_nothing_twice() {
     let of_one = server.writes().iter().filter(|write| write.by == "one").count();
     let of_other = server.writes().iter().filter(|write| write.by == "other").count();
     assert!(of_one > 3 && of_other > 30, "{of_one} and {of_other}");
+}
+
+/// Nothing that was seen in an earlier term is believed.
+#[tokio::test(start_paused = true)]
+async fn who_leads_again_after_another_lists_everything_anew() {
+    let server = ApiServer::default();
+    let kubelet = Kubelet::start(&server, slowly);
+    server.put(JOB, job(30, 3));
+    let one = Operator::named(&server, "one", |_| {});
+    until(&server, "the first Pods", |server| pods(server).len() == 3).await;
+    let other = Operator::named(&server, "other", |_| {});
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    one.wire.cut(true);
+    tokio::time::sleep(Duration::from_secs(45)).await;
+    one.wire.cut(false);
+    drop(other);
+    until_phase(&server, "Complete").await;
+    until_clean(&server).await;
+    once_each(&kubelet, 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_decided_before_every_pod_was_listed() {
+    let server = ApiServer::default();
+    let kubelet = Kubelet::start(&server, slowly);
+    server.put(JOB, job(6, 3));
+    let operator = Operator::start(&server);
+    until(&server, "the saved starts", |server| status(server)["checkpoint"]["seen"] == "1-3").await;
+    drop(operator);
+    let operator = Operator::start(&server);
+    operator.wire.hold(Some(|asked| asked.method == Method::GET && asked.path.ends_with("/pods")));
+    // Less than a read may take.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    operator.wire.hold(None);
+    until_phase(&server, "Complete").await;
+    once_each(&kubelet, 6);
 }
 
 ///

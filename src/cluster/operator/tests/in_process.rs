@@ -6,6 +6,7 @@ use std::time::Duration;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use kube::Client;
 use serde_json::{Value, json};
+use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
 use super::{JOB, UID, condition, job, status};
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
 
 const CREDENTIAL: &str = "/apis/mozart.dev/v1alpha1/namespaces/team/mozartcredentials/default";
 const SECRET: &str = "/api/v1/namespaces/team/secrets/anthropic";
+const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/mozart/leases/mozart";
 const KEY: &str = "sk-canary-9f2b71";
 
 fn put_all(server: &ApiServer, url: &str, batches: u32, parallelism: u32) {
@@ -179,4 +181,19 @@ async fn what_the_ledger_calls_done_is_kept_whenever_the_operator_is_killed() {
     let extra = api.requests().len() - BATCHES as usize;
     assert!(extra <= (crashes * 2 * PARALLELISM) as usize, "{extra} more starts in {crashes} deaths");
     drop(operator);
+}
+
+/// Its request would cost money beside that of whoever leads now.
+#[tokio::test]
+async fn who_no_longer_leads_breaks_its_requests_off() {
+    let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = ApiServer::default();
+    put_all(&server, &format!("http://{}", service.local_addr().unwrap()), 1, 1);
+    let _operator = Operator::start(&server);
+    let (mut asked, _) = service.accept().await.unwrap();
+    asked.read_u8().await.unwrap();
+    server.edit(LEASE, |lease| lease["spec"]["holderIdentity"] = "another".into());
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_mins(1), asked.read_to_end(&mut rest)).await;
+    assert!(closed.is_ok(), "it still waits for its answer");
 }

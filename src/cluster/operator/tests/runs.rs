@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{JOB, condition, job, pods, status, until, until_phase, well};
-use crate::cluster::testing::{ApiServer, Kubelet, Operator};
+use super::{JOB, UID, condition, job, pods, slowly, status, until, until_phase, well};
+use crate::cluster::testing::{ApiServer, Kubelet, Lived, Operator};
 
 #[tokio::test(start_paused = true)]
 async fn a_job_that_is_applied_runs_to_its_end_and_leaves_nothing() {
@@ -55,4 +55,32 @@ async fn a_suspended_job_does_not_begin_and_goes_on_when_it_may() {
     server.edit(JOB, |job| job["spec"]["suspend"] = json!(false));
     until_phase(&server, "Complete").await;
     assert_eq!(kubelet.lives().len(), 6);
+}
+
+/// H5.
+#[tokio::test(start_paused = true)]
+async fn jobs_that_work_in_one_folder_run_one_after_the_other() {
+    let server = ApiServer::default();
+    let kubelet = Kubelet::start(&server, slowly);
+    server.put(
+        "/api/v1/namespaces/team/persistentvolumeclaims/shared",
+        json!({"metadata": {"name": "shared", "namespace": "team"}, "spec": {"accessModes": ["ReadWriteMany"]}}),
+    );
+    let other = JOB.replace("night", "other");
+    for (path, name, uid) in [(JOB, "night", UID), (&other, "other", "1aaa106e-4028-45b3-b750-789be3b4220b")]
+    {
+        let mut one = job(2, 2);
+        (one["metadata"]["name"], one["metadata"]["uid"]) = (name.into(), uid.into());
+        one["spec"]["workspace"] = json!({"persistentVolumeClaim": {"claimName": "shared"}});
+        server.put(path, one);
+    }
+    let _operator = Operator::start(&server);
+    let complete = |path: &str| server.get(path).is_some_and(|job| job["status"]["phase"] == "Complete");
+    until(&server, "both ends", |_| complete(JOB) && complete(&other)).await;
+    let lives = kubelet.lives();
+    assert_eq!(lives.len(), 4);
+    let beside = |one: &Lived, two: &Lived| {
+        one.run != two.run && one.from < two.to.unwrap() && two.from < one.to.unwrap()
+    };
+    assert!(!lives.iter().any(|one| lives.iter().any(|two| beside(one, two))), "{lives:?}");
 }

@@ -9,6 +9,8 @@ use super::{JOB, job, once_each, pods, status, until, until_phase, until_running
 use crate::cluster::testing::{ApiServer, Kubelet, Operator, Played};
 
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/mozart/leases/mozart";
+const LATE: &str = "/apis/mozart.dev/v1alpha1/namespaces/team/mozartjobs/late";
+const LATE_UID: &str = "1aaa106e-4028-45b3-b750-789be3b4220b";
 
 /// A batch ends every 300 ms from the tenth second on.
 fn one_after_the_other(batch: u32, ordinal: u32) -> Played {
@@ -35,6 +37,10 @@ async fn an_operator_that_is_asked_to_end_saves_what_it_knows_starts_nothing_and
     tokio::time::sleep(Duration::from_millis(100)).await;
     let (wire, asked) = (operator.wire.clone(), Instant::now());
     let stopped = tokio::spawn(operator.stop());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut late = job(1, 1);
+    (late["metadata"]["name"], late["metadata"]["uid"]) = ("late".into(), LATE_UID.into());
+    server.put(LATE, late);
     tokio::time::sleep(Duration::from_millis(1500)).await;
     wire.hold(None);
     stopped.await.unwrap();
@@ -45,6 +51,8 @@ async fn an_operator_that_is_asked_to_end_saves_what_it_knows_starts_nothing_and
         write.method == Method::POST && write.path.ends_with("/pods") && write.at > asked
     };
     assert_eq!(server.writes().iter().filter(made).count(), 0);
+    assert!(server.get(LATE).unwrap()["status"].is_null(), "no run is begun");
+    server.vanish(LATE);
     let holder = &server.get(LEASE).unwrap()["spec"]["holderIdentity"];
     assert!(holder.is_null(), "{holder}");
     let _next = Operator::named(&server, "next", |_| {});
