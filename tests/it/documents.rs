@@ -31,15 +31,17 @@ fn documents() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_test_that_is_named_as_a_guarantee_exists() {
+fn every_test_that_is_named_for_a_guarantee_or_a_rule_exists() {
     let code: String =
         ["src", "tests"].into_iter().flat_map(|folder| files(folder, "rs")).map(|(_, text)| text).collect();
-    let guarantees = fs::read_to_string(root().join("docs/guarantees.md")).unwrap();
     let named = regex::Regex::new("`([a-z0-9]+(?:_[a-z0-9]+){3,})`").unwrap();
-    let names: Vec<_> = named.captures_iter(&guarantees).map(|found| found[1].to_owned()).collect();
-    assert!(names.len() > 10, "{names:?}");
-    let missing: Vec<_> = names.iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
-    assert!(missing.is_empty(), "no such test: {missing:?}");
+    for document in ["docs/guarantees.md", "docs/decisions/safety-rules.md"] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let names: Vec<_> = named.captures_iter(&text).map(|found| found[1].to_owned()).collect();
+        assert!(names.len() > 10, "{document}: {names:?}");
+        let missing: Vec<_> = names.iter().filter(|name| !code.contains(&format!("fn {name}("))).collect();
+        assert!(missing.is_empty(), "{document}: no such test: {missing:?}");
+    }
 }
 
 #[test]
