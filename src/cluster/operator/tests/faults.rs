@@ -5,10 +5,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use super::{
-    JOB, condition, job, once_each, pods, slowly, status, until, until_clean, until_phase, until_running,
-    well,
-};
+use super::{JOB, condition, job, once_each, pods, slowly, status, until, until_clean, until_phase, well};
 use crate::cluster::testing::{ApiServer, Kubelet, Operator};
 
 ///
