@@ -2,15 +2,26 @@
 
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod};
-use kube::{Api, api::ListParams};
+use kube::{
+    Api,
+    api::{ApiResource, DynamicObject, GroupVersionKind, ListParams, Patch, PatchParams},
+};
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, Work, edit, kubelet::Played, make, on_the_node, submit, uid5, until};
+use super::{ACCOUNT, Work, audit, edit, kubelet::Played, make, on_the_node, submit, uid5, until};
 use crate::attempts::eventually;
 
 fn at_once(_: u32, _: u32) -> Played {
     Played { takes: Duration::ZERO, fails: false }
+}
+
+fn credential() -> Value {
+    json!({
+        "apiVersion": "mozart.dev/v1alpha1", "kind": "MozartCredential", "metadata": {"name": "default"},
+        "spec": {"type": "APIKey", "secretRef": {"name": "anthropic", "key": "api-key"}},
+    })
 }
 
 fn ended(status: &Value, run: u32, outcome: &str) -> bool {
@@ -21,11 +32,7 @@ fn ended(status: &Value, run: u32, outcome: &str) -> bool {
 async fn a_job_runs_twice_keeps_the_plan_of_its_last_run_and_is_deleted_when_its_time_has_passed() {
     let work = Work::new(at_once).await;
     let (namespace, _operator) = (&work.namespace, work.place.start(ACCOUNT));
-    let credential = json!({
-        "apiVersion": "mozart.dev/v1alpha1", "kind": "MozartCredential", "metadata": {"name": "default"},
-        "spec": {"type": "APIKey", "secretRef": {"name": "anthropic", "key": "api-key"}},
-    });
-    make(namespace, &credential).await;
+    make(namespace, &credential()).await;
     let spec = json!({
         "backend": {"type": "claude_cli"}, "batch": {"size": 1, "totalItems": 3}, "history": {"keepRuns": 1},
     });
@@ -47,6 +54,32 @@ async fn a_job_runs_twice_keeps_the_plan_of_its_last_run_and_is_deleted_when_its
     eventually("the job is gone", || async { namespace.jobs().get_opt("twice").await.unwrap().is_none() })
         .await;
     assert_eq!(work.kubelet.lives().len(), 6);
+    work.end().await;
+}
+
+#[tokio::test]
+async fn the_attempt_that_tries_whether_a_limit_is_over_is_listened_to() {
+    fn slowly(_: u32, _: u32) -> Played {
+        Played { takes: Duration::from_secs(5), fails: false }
+    }
+    let work = Work::new(slowly).await;
+    let namespace = &work.namespace;
+    make(namespace, &credential()).await;
+    let over = Timestamp::now() - SignedDuration::from_secs(1);
+    let gate = json!({"state": "Closed", "until": over.to_string(), "cause": "it was played so", "waits": 1});
+    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("mozart.dev", "v1alpha1", "MozartCredential"));
+    let credentials: Api<DynamicObject> =
+        Api::namespaced_with(namespace.client.clone(), &namespace.name, &kind);
+    let closed = Patch::Merge(json!({"status": {"gate": gate}}));
+    credentials.patch_status("default", &PatchParams::default(), &closed).await.unwrap();
+    let _operator = work.place.start(ACCOUNT);
+    let spec = json!({"backend": {"type": "claude_cli"}, "batch": {"size": 1, "totalItems": 1}});
+    submit(namespace, "tries", &on_the_node(namespace, &spec)).await;
+    eventually("its log is asked for", || async {
+        audit::operators_in(&namespace.name).iter().any(|asked| asked.what == "pods/log")
+    })
+    .await;
+    until(namespace, "tries", "completes", |status| ended(status, 1, "Complete")).await;
     work.end().await;
 }
 
