@@ -14,13 +14,16 @@ pub fn of_children(pid: u32) -> u64 {
 }
 
 /// What a process and its children take now, in KiB: of a page that several of them have, each counts its share
-/// (`Pss` of `proc_pid_smaps_rollup(5)`).
+/// (`Pss` of `proc_pid_smaps_rollup(5)`). A child that has not become a program of its own yet is still its parent.
 pub fn shared_once(pid: u32) -> u64 {
-    let share = |pid| {
+    let share = |pid: &u32| {
         let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
         kibibytes(&rollup, "Pss:")
     };
-    share(pid) + children(pid).into_iter().map(share).sum::<u64>()
+    let command = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let parent = command(&pid);
+    let others = children(pid).into_iter().filter(|child| command(child) != parent);
+    share(&pid) + others.map(|child| share(&child)).sum::<u64>()
 }
 
 fn children(pid: u32) -> Vec<u32> {
