@@ -42,3 +42,15 @@ impl KubernetesArguments {
         Ok((Client::try_from(config).map_err(|error| advised(&error))?, namespace))
     }
 }
+
+/// The way to the cluster of the kubeconfig, or of the Pod that this runs in.
+///
+/// # Errors
+/// There is none.
+pub async fn connect_here() -> anyhow::Result<Client> {
+    let advised = |error| {
+        let hint = "set KUBECONFIG, or run it in a Pod";
+        Advised::new(format!("no Kubernetes can be reached: {error}"), hint)
+    };
+    Ok(Client::try_default().await.map_err(advised)?)
+}

@@ -78,11 +78,7 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
     })?;
     let ways = Ways::new(&config).context("the way to the API server cannot be used")?;
     let own = config.default_namespace.clone();
-    let scope = match (args.all_namespaces, args.namespace.is_empty()) {
-        (true, _) => Scope::Cluster,
-        (false, true) => Scope::Namespaces(vec![own.clone()]),
-        (false, false) => Scope::Namespaces(args.namespace),
-    };
+    let scope = Scope::of(args.all_namespaces, args.namespace, &own);
     let namespace = args.lease_namespace.unwrap_or(own);
     let identity = args.identity.unwrap_or_else(|| Uuid::new_v4().to_string());
     let settings = Settings {

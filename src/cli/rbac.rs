@@ -27,13 +27,7 @@ pub struct Args {
 
 /// Prints the manifests as one YAML stream.
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
-    let scope = if args.all_namespaces {
-        Scope::Cluster
-    } else if args.jobs_in.is_empty() {
-        Scope::Namespaces(vec![args.namespace.clone()])
-    } else {
-        Scope::Namespaces(args.jobs_in)
-    };
+    let scope = Scope::of(args.all_namespaces, args.jobs_in, &args.namespace);
     let installation = Installation { name: args.name, namespace: args.namespace, scope };
     printer.bytes(installation.yaml()?.as_bytes())?;
     Ok(Exit::Done)

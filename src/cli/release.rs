@@ -1,6 +1,6 @@
 //! `mozart release`: lets go of Pods that wait for an operator which is no more.
 
-use super::{error::Advised, exit::Exit, printer::Printer, runtime};
+use super::{exit::Exit, kubernetes::connect_here, printer::Printer, runtime};
 use crate::cluster::{operator::Scope, release};
 
 /// Arguments of `mozart release`.
@@ -24,21 +24,12 @@ pub struct Args {
 /// Says how many there were.
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     runtime()?.block_on(async {
-        let client = kube::Client::try_default().await.map_err(|error| {
-            Advised::new(
-                format!("no Kubernetes can be reached: {error}"),
-                "set KUBECONFIG, or run it in a Pod",
-            )
-        })?;
+        let client = connect_here().await?;
         let own = client.default_namespace().to_owned();
         if let Some(deployment) = &args.after_stopping {
             release::stop(&client, &own, deployment).await?;
         }
-        let scope = match (args.all_namespaces, args.namespace.is_empty()) {
-            (true, _) => Scope::Cluster,
-            (false, true) => Scope::Namespaces(vec![own]),
-            (false, false) => Scope::Namespaces(args.namespace),
-        };
+        let scope = Scope::of(args.all_namespaces, args.namespace, &own);
         let released = release::release(&client, &scope).await?;
         printer.line(format!("{released} Pods let go"))?;
         Ok(Exit::Done)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{error::Advised, exit::Exit, printer::Printer, runtime};
+use super::{exit::Exit, kubernetes::connect_here, printer::Printer, runtime};
 use crate::cluster::await_job::{End, ended};
 
 /// Arguments of `mozart wait`.
@@ -26,12 +26,7 @@ pub struct Args {
 /// Resolves to how it ended.
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     runtime()?.block_on(async {
-        let client = kube::Client::try_default().await.map_err(|error| {
-            Advised::new(
-                format!("no Kubernetes can be reached: {error}"),
-                "set KUBECONFIG, or run it in a Pod",
-            )
-        })?;
+        let client = connect_here().await?;
         let namespace = args.namespace.unwrap_or_else(|| client.default_namespace().to_owned());
         let limit = args.timeout.map_or(Duration::MAX, Duration::from_secs);
         let Ok(end) = tokio::time::timeout(limit, ended(&client, &namespace, &args.job)).await else {

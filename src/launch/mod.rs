@@ -5,6 +5,7 @@
 
 mod ask;
 mod client;
+mod entries;
 mod follow;
 pub mod keeper;
 mod logs;
@@ -20,10 +21,10 @@ pub mod task;
 
 use std::{path::PathBuf, sync::Arc};
 
-use self::{client::lock, sessions::SessionFolder, shared::Shared};
+use self::{sessions::SessionFolder, shared::Shared};
 use crate::{
     driver::ports::{Launcher, Outputs},
-    engine::world::{AttemptState, Sessions, Sighting},
+    engine::world::{Sessions, Sighting},
     job::{
         identity::{AttemptKey, RunId},
         model::Job,
@@ -136,8 +137,7 @@ impl<O: Outputs + 'static> LocalLauncher<O> {
 
 impl<O: Outputs + 'static> Launcher for LocalLauncher<O> {
     async fn look(&self) -> Vec<Sighting> {
-        let mut entries = lock(&self.shared.entries);
-        entries.iter_mut().map(|(key, entry)| Sighting { key: *key, state: entry.look() }).collect()
+        self.shared.entries.look()
     }
 
     async fn sessions(&self) -> Option<Sessions> {
@@ -149,26 +149,16 @@ impl<O: Outputs + 'static> Launcher for LocalLauncher<O> {
     }
 
     async fn end(&self, key: AttemptKey, mode: EndMode) {
-        if let Some(entry) = lock(&self.shared.entries).get(&key) {
-            entry.end(mode);
-        }
+        self.shared.entries.end(key, mode);
     }
 
     async fn release(&self, key: AttemptKey) {
-        let mut entries = lock(&self.shared.entries);
-        // One that runs is not forgotten: it would go on unseen. It is ended, and released when asked again.
-        if let Some(entry) = entries.get(&key) {
-            if matches!(entry.state(), AttemptState::Running { .. }) {
-                entry.end(EndMode::GiveUp);
-            } else {
-                entries.remove(&key);
-            }
-        }
+        self.shared.entries.release(key);
     }
 
     async fn changed(&self) {
         tokio::select! {
-            () = self.shared.changed.notified() => {}
+            () = self.shared.entries.changed.notified() => {}
             () = self.shared.session_freed() => {}
         }
     }

@@ -9,13 +9,14 @@ use tokio::{
 
 use super::{
     ask,
-    client::{End, Keeper, lock},
+    client::{End, Keeper},
+    entries::Entry,
     follow::{self, Tail},
     keeper::message::{Adopt, ProcessRecord, Request, Spawn},
     logs,
     programs::CheckPrograms,
     sessions::Session,
-    shared::{Entry, Shared},
+    shared::Shared,
     stage::Stage,
 };
 use crate::{
@@ -45,14 +46,14 @@ pub fn launch<O: Outputs + 'static>(shared: &Arc<Shared<O>>, start: Start) {
     let key = start.key;
     let place = &shared.place;
     let (ending, session) = {
-        let mut entries = lock(&shared.entries);
+        let mut entries = shared.entries.hold();
         if entries.contains_key(&key) {
             return;
         }
         let name = AttemptName { run: &place.run, key }.to_string();
         let Ok(session) = shared.take_session(&name) else {
             // Another process was quicker. The next look says so.
-            shared.changed.notify_one();
+            shared.entries.changed.notify_one();
             return;
         };
         let (entry, ending) = Entry::running(start.budget_micro_usd);
@@ -78,7 +79,7 @@ pub fn launch<O: Outputs + 'static>(shared: &Arc<Shared<O>>, start: Start) {
                 started: now,
                 ended: now,
             };
-            shared.show(key, AttemptState::Ended(Box::new(outcome)));
+            shared.entries.show(key, AttemptState::Ended(Box::new(outcome)));
         }
     }
 }
@@ -86,7 +87,7 @@ pub fn launch<O: Outputs + 'static>(shared: &Arc<Shared<O>>, start: Start) {
 /// Takes up an attempt that an earlier Mozart began.
 pub fn go_on<O: Outputs + 'static>(shared: &Arc<Shared<O>>, attempt: Attempt, stage: Stage) {
     let (entry, ending) = Entry::running(attempt.record.start.budget_micro_usd);
-    lock(&shared.entries).insert(attempt.record.start.key, entry);
+    shared.entries.hold().insert(attempt.record.start.key, entry);
     let session = match (&stage, &shared.place.sessions) {
         (Stage::Started(_), Some(sessions)) => sessions.adopt(&attempt.record.name),
         _ => None,
@@ -103,14 +104,14 @@ fn spawn<O: Outputs + 'static>(
 ) {
     let key = attempt.record.start.key;
     if let Stage::Done(outcome) = stage {
-        shared.show(key, AttemptState::Ended(outcome));
+        shared.entries.show(key, AttemptState::Ended(outcome));
         return;
     }
     let running = Running { shared: Arc::clone(shared), attempt: Arc::new(attempt), ending, session };
     tokio::spawn(async move {
         let shared = Arc::clone(&running.shared);
         let state = running.follow_through(stage).await;
-        shared.show(key, state);
+        shared.entries.show(key, state);
     });
 }
 
@@ -313,7 +314,7 @@ impl<O: Outputs + 'static> Running<O> {
     }
 
     fn tell(&self, signal: Option<GateSignal>, usage: Option<Usage>) {
-        self.shared.tell(self.attempt.record.start.key, signal, usage);
+        self.shared.entries.tell(self.attempt.record.start.key, signal, usage);
     }
 
     /// Asks in this process, until it is answered, ended or out of time.
@@ -322,8 +323,8 @@ impl<O: Outputs + 'static> Running<O> {
         let key = attempt.record.start.key;
         let call = attempt.call();
         let tell = |told| match told {
-            Told::Signal(signal) => shared.tell(key, Some(signal), None),
-            Told::Spent(usage) => shared.tell(key, None, Some(usage)),
+            Told::Signal(signal) => shared.entries.tell(key, Some(signal), None),
+            Told::Spent(usage) => shared.entries.tell(key, None, Some(usage)),
             Told::GiveUp(_) | Told::ResultSaid => {}
         };
         ask::ask(&call, &Way::Environment, prompt, ending, tell).await

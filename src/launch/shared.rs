@@ -1,7 +1,6 @@
 //! What every attempt of a run shares: its place, what is seen of the attempts, the keeper.
 
 use std::{
-    collections::HashMap,
     fs, io,
     sync::{
         Arc, Mutex,
@@ -10,23 +9,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Notify, watch};
-
 use super::{
     OpenError, Place,
     client::{Keeper, lock},
+    entries::Entries,
     keeper::accepting,
     process,
     sessions::Session,
 };
-use crate::{
-    engine::world::{AttemptState, Sessions},
-    job::{
-        identity::AttemptKey,
-        outcome::{GateSignal, Usage},
-        start::EndMode,
-    },
-};
+use crate::engine::world::Sessions;
 
 /// What every attempt of a run shares.
 #[derive(Debug)]
@@ -36,9 +27,7 @@ pub struct Shared<O> {
     /// The home of answers.
     pub outputs: O,
     /// Every attempt that is not released.
-    pub entries: Mutex<HashMap<AttemptKey, Entry>>,
-    /// Told after every change of an entry.
-    pub changed: Notify,
+    pub entries: Entries,
     /// Whether the last look saw no free session.
     pub crowded: AtomicBool,
     keeper: Mutex<Arc<Keeper>>,
@@ -51,59 +40,6 @@ pub struct NoSession;
 /// How often a free session is looked for where there is none.
 const SESSIONS_LOOK: Duration = Duration::from_millis(250);
 
-/// What is seen of one attempt.
-#[derive(Debug)]
-pub struct Entry {
-    state: AttemptState,
-    ending: watch::Sender<Option<EndMode>>,
-}
-
-impl Entry {
-    /// One that runs and may spend so much, and what tells it to end.
-    pub fn running(budget_micro_usd: Option<u64>) -> (Self, watch::Receiver<Option<EndMode>>) {
-        let (ending, receiver) = watch::channel(None);
-        let spent = Usage::default();
-        let state = AttemptState::Running { signals: Vec::new(), spent, budget_micro_usd };
-        (Self { state, ending }, receiver)
-    }
-
-    /// How it is.
-    pub fn state(&self) -> &AttemptState {
-        &self.state
-    }
-
-    /// How it is; its signals are told once.
-    pub fn look(&mut self) -> AttemptState {
-        let seen = self.state.clone();
-        if let AttemptState::Running { signals, .. } = &mut self.state {
-            signals.clear();
-        }
-        seen
-    }
-
-    /// Shows how it is now.
-    pub fn show(&mut self, state: AttemptState) {
-        self.state = state;
-    }
-
-    /// Shows what it has told, while it runs.
-    pub fn tell(&mut self, signal: Option<GateSignal>, usage: Option<Usage>) {
-        if let AttemptState::Running { signals, spent, .. } = &mut self.state {
-            signals.extend(signal);
-            *spent = usage.unwrap_or(*spent);
-        }
-    }
-
-    /// Tells it to end; the first way stays.
-    pub fn end(&self, mode: EndMode) {
-        self.ending.send_if_modified(|ending| {
-            let first = ending.is_none();
-            ending.get_or_insert(mode);
-            first
-        });
-    }
-}
-
 impl<O> Shared<O> {
     /// Makes the run's folder and starts a keeper.
     pub fn open(place: Place, outputs: O) -> Result<Self, OpenError> {
@@ -113,8 +49,7 @@ impl<O> Shared<O> {
         Ok(Self {
             place,
             outputs,
-            entries: Mutex::default(),
-            changed: Notify::new(),
+            entries: Entries::default(),
             crowded: AtomicBool::new(false),
             keeper: Mutex::new(keeper),
         })
@@ -157,22 +92,6 @@ impl<O> Shared<O> {
                 return;
             }
         }
-    }
-
-    /// Shows how an attempt is now. One that was released meanwhile stays forgotten.
-    pub fn show(&self, key: AttemptKey, state: AttemptState) {
-        if let Some(entry) = lock(&self.entries).get_mut(&key) {
-            entry.show(state);
-        }
-        self.changed.notify_one();
-    }
-
-    /// Shows what a running attempt has told.
-    pub fn tell(&self, key: AttemptKey, signal: Option<GateSignal>, usage: Option<Usage>) {
-        if let Some(entry) = lock(&self.entries).get_mut(&key) {
-            entry.tell(signal, usage);
-        }
-        self.changed.notify_one();
     }
 
     /// Ends every process of this run that belongs to none of `adopted`, and waits until they are gone.

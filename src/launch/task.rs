@@ -10,13 +10,13 @@ use std::{
 
 use futures::FutureExt as _;
 use jiff::Timestamp;
-use tokio::{sync::Notify, task::JoinSet};
+use tokio::task::JoinSet;
 
 use super::{
     ask,
     client::lock,
+    entries::{Entries, Entry},
     run::{Ending, asked_to_end},
-    shared::Entry,
 };
 use crate::{
     attempt::{checks::look_at_answer, conclude, not_rendered},
@@ -63,8 +63,7 @@ pub struct TaskLauncher<O> {
 struct Shared<O> {
     place: TaskPlace<O>,
     /// Every attempt that is not released.
-    entries: Mutex<HashMap<AttemptKey, Entry>>,
-    changed: Notify,
+    entries: Entries,
     /// What the validations did not find in the last answer of a batch, for its next try.
     findings: Mutex<HashMap<BatchNum, Vec<Finding>>>,
     /// Answers that cannot be kept now, and why.
@@ -76,8 +75,7 @@ impl<O: Outputs + 'static> TaskLauncher<O> {
     pub fn new(place: TaskPlace<O>) -> Self {
         let shared = Shared {
             place,
-            entries: Mutex::default(),
-            changed: Notify::new(),
+            entries: Entries::default(),
             findings: Mutex::default(),
             unkept: Mutex::default(),
         };
@@ -94,13 +92,12 @@ impl<O: Outputs + 'static> TaskLauncher<O> {
 
 impl<O: Outputs + 'static> Launcher for TaskLauncher<O> {
     async fn look(&self) -> Vec<Sighting> {
-        let mut entries = lock(&self.shared.entries);
-        entries.iter_mut().map(|(key, entry)| Sighting { key: *key, state: entry.look() }).collect()
+        self.shared.entries.look()
     }
 
     async fn launch(&self, start: Start) {
         let ending = {
-            let mut entries = lock(&self.shared.entries);
+            let mut entries = self.shared.entries.hold();
             if entries.contains_key(&start.key) {
                 return;
             }
@@ -118,33 +115,20 @@ impl<O: Outputs + 'static> Launcher for TaskLauncher<O> {
                 let text = "a bug in Mozart: the task of the attempt panicked";
                 failed(began, Failure::new(FailureClass::BatchFatal, "InternalError", text))
             });
-            if let Some(entry) = lock(&shared.entries).get_mut(&key) {
-                entry.show(AttemptState::Ended(Box::new(outcome)));
-            }
-            shared.changed.notify_one();
+            shared.entries.show(key, AttemptState::Ended(Box::new(outcome)));
         });
     }
 
     async fn end(&self, key: AttemptKey, mode: EndMode) {
-        if let Some(entry) = lock(&self.shared.entries).get(&key) {
-            entry.end(mode);
-        }
+        self.shared.entries.end(key, mode);
     }
 
     async fn release(&self, key: AttemptKey) {
-        let mut entries = lock(&self.shared.entries);
-        // One that runs is not forgotten: it would go on unseen. It is ended, and released when asked again.
-        if let Some(entry) = entries.get(&key) {
-            if matches!(entry.state(), AttemptState::Running { .. }) {
-                entry.end(EndMode::GiveUp);
-            } else {
-                entries.remove(&key);
-            }
-        }
+        self.shared.entries.release(key);
     }
 
     async fn changed(&self) {
-        self.shared.changed.notified().await;
+        self.shared.entries.changed.notified().await;
     }
 }
 
@@ -206,10 +190,7 @@ impl<O: Outputs + 'static> Shared<O> {
             Told::Spent(usage) => (None, Some(usage)),
             Told::GiveUp(_) | Told::ResultSaid => return,
         };
-        if let Some(entry) = lock(&self.entries).get_mut(&key) {
-            entry.tell(signal, usage);
-        }
-        self.changed.notify_one();
+        self.entries.tell(key, signal, usage);
     }
 
     /// Keeps the answer before the batch counts as succeeded. It was paid for: while it cannot be kept it is held.
@@ -226,7 +207,7 @@ impl<O: Outputs + 'static> Shared<O> {
                     let error = &error as &dyn std::error::Error;
                     if lock(&self.unkept).insert(key, error.to_string()).is_none() {
                         tracing::warn!(batch = %key.batch, error, "an answer cannot be kept; it is tried again");
-                        self.changed.notify_one();
+                        self.entries.changed.notify_one();
                     }
                 }
             }

@@ -63,6 +63,17 @@ pub enum Scope {
     Cluster,
 }
 
+impl Scope {
+    /// All of them, or those that are named, or `own` where none is.
+    pub fn of(all: bool, named: Vec<String>, own: &str) -> Self {
+        match (all, named.is_empty()) {
+            (true, _) => Self::Cluster,
+            (false, true) => Self::Namespaces(vec![own.to_owned()]),
+            (false, false) => Self::Namespaces(named),
+        }
+    }
+}
+
 /// What an installation says.
 #[derive(Clone, Debug)]
 pub struct Settings {

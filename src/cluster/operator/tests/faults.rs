@@ -213,19 +213,25 @@ async fn a_strangers_pod_of_the_name_is_not_adopted() {
     assert_eq!(server.get(path), before, "it is left alone");
 }
 
-///
-#[tokio::test(start_paused = true)]
-async fn a_leader_that_is_cut_off_and_comes_back_starts_nothing_twice() {
-    let server = ApiServer::default();
-    let kubelet = Kubelet::start(&server, slowly);
+/// Two operators, of which the first leads until it is cut off for as long as the other needs to take over.
+async fn cut_off_and_back(server: &ApiServer) -> (Kubelet, [Operator; 2]) {
+    let kubelet = Kubelet::start(server, slowly);
     server.put(JOB, job(30, 3));
-    let one = Operator::named(&server, "one", |_| {});
-    until(&server, "the first Pods", |server| pods(server).len() == 3).await;
-    let _other = Operator::named(&server, "other", |_| {});
+    let one = Operator::named(server, "one", |_| {});
+    until(server, "the first Pods", |server| pods(server).len() == 3).await;
+    let other = Operator::named(server, "other", |_| {});
     tokio::time::sleep(Duration::from_secs(5)).await;
     one.wire.cut(true);
     tokio::time::sleep(Duration::from_secs(45)).await;
     one.wire.cut(false);
+    (kubelet, [one, other])
+}
+
+///
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_is_cut_off_and_comes_back_starts_nothing_twice() {
+    let server = ApiServer::default();
+    let (kubelet, _operators) = cut_off_and_back(&server).await;
     until_phase(&server, "Complete").await;
     until_clean(&server).await;
     once_each(&kubelet, 30);
@@ -238,15 +244,7 @@ async fn a_leader_that_is_cut_off_and_comes_back_starts_nothing_twice() {
 #[tokio::test(start_paused = true)]
 async fn who_leads_again_after_another_lists_everything_anew() {
     let server = ApiServer::default();
-    let kubelet = Kubelet::start(&server, slowly);
-    server.put(JOB, job(30, 3));
-    let one = Operator::named(&server, "one", |_| {});
-    until(&server, "the first Pods", |server| pods(server).len() == 3).await;
-    let other = Operator::named(&server, "other", |_| {});
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    one.wire.cut(true);
-    tokio::time::sleep(Duration::from_secs(45)).await;
-    one.wire.cut(false);
+    let (kubelet, [_one, other]) = cut_off_and_back(&server).await;
     drop(other);
     until_phase(&server, "Complete").await;
     until_clean(&server).await;

@@ -8,7 +8,7 @@ use kube::Client;
 use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
-use super::{JOB, UID, condition, job, status};
+use super::{JOB, UID, condition, job, status, until_within};
 use crate::{
     cluster::{
         outputs::{self, KeptAnswer},
@@ -46,15 +46,8 @@ fn put_all(server: &ApiServer, url: &str, batches: u32, parallelism: u32) {
 }
 
 /// Waits, a minute at most, until that is so.
-async fn until(server: &ApiServer, what: &str, mut so: impl FnMut(&ApiServer) -> bool) {
-    let waited = tokio::time::timeout(Duration::from_mins(1), async {
-        let mut changes = server.changes();
-        while !so(server) {
-            // The server outlives the test.
-            let _ = changes.changed().await;
-        }
-    });
-    assert!(waited.await.is_ok(), "{what} has not come: {:#}", status(server));
+async fn until(server: &ApiServer, what: &str, so: impl FnMut(&ApiServer) -> bool) {
+    until_within(Duration::from_mins(1), server, what, so).await;
 }
 
 async fn until_phase(server: &ApiServer, phase: &str) {

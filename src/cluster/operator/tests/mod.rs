@@ -98,8 +98,17 @@ fn condition(server: &ApiServer, kind: &str) -> Value {
 }
 
 /// Waits, six hours at most, until that is so.
-async fn until(server: &ApiServer, what: &str, mut so: impl FnMut(&ApiServer) -> bool) {
-    let waited = tokio::time::timeout(Duration::from_hours(6), async {
+async fn until(server: &ApiServer, what: &str, so: impl FnMut(&ApiServer) -> bool) {
+    until_within(Duration::from_hours(6), server, what, so).await;
+}
+
+async fn until_within(
+    longest: Duration,
+    server: &ApiServer,
+    what: &str,
+    mut so: impl FnMut(&ApiServer) -> bool,
+) {
+    let waited = tokio::time::timeout(longest, async {
         let mut changes = server.changes();
         while !so(server) {
             // The server outlives the test.
