@@ -26,6 +26,7 @@ impl Operator {
             File::options().create(true).append(true).open(&log).expect("room on the disk of the build");
         let child = Command::new(env!("CARGO_BIN_EXE_mozart"))
             .args(["operator", "--all-namespaces", "--identity", "bench", "--lease-namespace", HOME])
+            .args(["--metrics-address", "127.0.0.1:0"])
             .args(["--image", "localhost/mozart:bench", "--batch-image", "localhost/mozart:bench"])
             .env("KUBECONFIG", &kubernetes.kubeconfig)
             .env_remove("RUST_LOG")

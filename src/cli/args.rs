@@ -51,12 +51,26 @@ pub struct Global {
     pub color: ColorChoice,
     /// Log more to standard error; twice for more still
     ///
-    /// `MOZART_LOG=mozart=debug` sets a filter instead, `MOZART_LOG_FORMAT=json` writes JSON.
+    /// `MOZART_LOG=mozart=debug` sets a filter instead.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// How the log is written
+    ///
+    /// `MOZART_LOG_FORMAT` says the same; it is text otherwise.
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, hide_short_help = true)]
+    pub log_format: Option<LogFormat>,
     /// Only data, warnings and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum LogFormat {
+    /// A line for people
+    Text,
+    /// A JSON object a line
+    Json,
 }
 
 /// What can be asked for.

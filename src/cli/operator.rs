@@ -1,5 +1,7 @@
 //! `mozart operator`: runs the jobs of a cluster.
 
+use std::{net::SocketAddr, sync::Arc};
+
 use anyhow::Context as _;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -12,9 +14,10 @@ use crate::{
         object::DEFAULT_MANAGER,
         operator::{Scope, Settings, Ways, run},
         outgoing::{Network, Outgoing},
+        telemetry::{self, Listener},
     },
     driver::clock::MachineClock,
-    launch::pod::{Counts, Images, allow::Guarded},
+    launch::pod::{Images, allow::Guarded},
 };
 
 /// Arguments of `mozart operator`.
@@ -62,6 +65,9 @@ pub struct Args {
     /// The UID of its Pod: a container that is started again leads again at once
     #[arg(long, env = "MOZART_POD_UID", value_name = "UID", hide_env_values = true)]
     identity: Option<String>,
+    /// Where /metrics, /healthz and /readyz are served; they name no job and need no login
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
+    metrics_address: SocketAddr,
 }
 
 /// Runs until SIGTERM or Ctrl-C.
@@ -93,12 +99,17 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
         outgoing: Outgoing::new(args.allow_address).context("no HTTP client")?,
     };
     let clock = MachineClock::of_environment()?;
+    let telemetry = telemetry::Shared::default();
+    let listener = Listener::bind(args.metrics_address).await?;
+    tracing::info!(address = %listener.address(), "metrics and health are served");
+    let told = listener.serve(Arc::clone(&telemetry));
     let (stop, at_once) = signalled()?;
     tracing::info!(scope = ?settings.scope, identity = settings.identity, "the operator starts");
     tokio::select! {
-        () = run(ways, settings, Counts::default(), MachineClocks, clock, stop) => {
+        () = run(ways, settings, telemetry, MachineClocks, clock, stop) => {
             tracing::info!("the operator has stopped");
         }
+        failed = told => failed.context("the listener of metrics and health failed")?,
         () = at_once => tracing::warn!("the operator stops at once: its lease is not given back"),
     }
     Ok(Exit::Done)

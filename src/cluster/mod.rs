@@ -13,5 +13,6 @@ pub mod release;
 pub mod role;
 pub mod status;
 pub mod store;
+pub mod telemetry;
 #[cfg(test)]
 mod testing;

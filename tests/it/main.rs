@@ -24,6 +24,8 @@ mod jobs;
 mod kill;
 mod launch;
 mod limits;
+#[cfg(feature = "cluster")]
+mod metrics;
 mod old_runs;
 mod pinned_items;
 mod reference;

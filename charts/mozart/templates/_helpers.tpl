@@ -64,6 +64,17 @@ app.kubernetes.io/component: operator
 {{- end -}}
 {{- end -}}
 
+{{/* Where the operator listens for what watches over it. */}}
+{{- define "mozart.metricsAddress" -}}
+{{- with .Values.metrics -}}
+{{- if contains ":" .host -}}
+{{- printf "[%s]:%d" .host (int .port) -}}
+{{- else -}}
+{{- printf "%s:%d" .host (int .port) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What the restricted level of Pod Security asks of a Pod. */}}
 {{- define "mozart.podSecurity" -}}
 runAsNonRoot: true

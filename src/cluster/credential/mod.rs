@@ -35,6 +35,7 @@ use crate::{
         self,
         credential::{MozartCredentialSpec, MozartCredentialStatus, RESUME},
     },
+    cluster::telemetry::{self, Share},
     driver::{
         clock::MachineClock,
         ports::{Clock as _, StoreError},
@@ -60,6 +61,7 @@ pub fn resource() -> ApiResource {
 pub struct Credentials {
     client: Client,
     clock: MachineClock,
+    telemetry: telemetry::Shared,
     by_name: Mutex<ByName>,
     /// What writes for people; ended with this.
     writers: Mutex<JoinSet<()>>,
@@ -70,8 +72,8 @@ type ByName = BTreeMap<(String, String), Arc<Credential>>;
 
 impl Credentials {
     /// None so far.
-    pub fn new(client: Client, clock: MachineClock) -> Self {
-        Self { client, clock, by_name: Mutex::default(), writers: Mutex::default() }
+    pub fn new(client: Client, clock: MachineClock, telemetry: telemetry::Shared) -> Self {
+        Self { client, clock, telemetry, by_name: Mutex::default(), writers: Mutex::default() }
     }
 
     /// A credential as the API server has it now; `None` when there is none.
@@ -93,7 +95,13 @@ impl Credentials {
                     self.take(object).await;
                 }
                 // Who uses it goes on with what was known; who begins finds that it is not there.
-                Ok(watcher::Event::Delete(_) | watcher::Event::Init | watcher::Event::InitDone) => {}
+                Ok(watcher::Event::Delete(object)) => {
+                    let name = (object.namespace().unwrap_or_default(), object.name_any());
+                    if let Some(credential) = lock(&self.by_name).get(&name) {
+                        lock(&credential.counted).be([]);
+                    }
+                }
+                Ok(watcher::Event::Init | watcher::Event::InitDone) => {}
                 Err(error) => {
                     tracing::warn!(%error, "the watch of the credentials broke off; it is taken up again");
                 }
@@ -109,7 +117,8 @@ impl Credentials {
             let made = || {
                 let (namespace, name) = (object.namespace().unwrap_or_default(), object.name_any());
                 let api = Api::namespaced_with(self.client.clone(), &namespace, &resource());
-                let credential = Arc::new(Credential::new(api, namespace, name, self.clock.clone()));
+                let counted = self.telemetry.metrics.credential();
+                let credential = Arc::new(Credential::new(api, namespace, name, self.clock.clone(), counted));
                 lock(&self.writers).spawn(write_for_people(Arc::clone(&credential)));
                 credential
             };
@@ -136,6 +145,7 @@ pub struct Credential {
     jobs: Mutex<HashMap<Uuid, String>>,
     /// What people see of it may have changed.
     changed: Notify,
+    counted: Mutex<Share>,
 }
 
 /// The object as it is stored, as far as is known.
@@ -156,7 +166,13 @@ enum Refused {
 }
 
 impl Credential {
-    fn new(api: Api<DynamicObject>, namespace: String, name: String, clock: MachineClock) -> Self {
+    fn new(
+        api: Api<DynamicObject>,
+        namespace: String,
+        name: String,
+        clock: MachineClock,
+        counted: Share,
+    ) -> Self {
         Self {
             api,
             namespace,
@@ -168,6 +184,7 @@ impl Credential {
             pods: OnceLock::new(),
             jobs: Mutex::default(),
             changed: Notify::new(),
+            counted: Mutex::new(counted),
         }
     }
 
@@ -242,6 +259,7 @@ impl Credential {
         if known.cap() != before.cap() {
             self.crowd.grown();
         }
+        self.count(&known);
         self.known.send_if_modified(|before| {
             let changed = *before != known;
             *before = known;
@@ -265,6 +283,7 @@ impl Credential {
                 Ok(()) | Err(Refused::Gone) => {
                     let met = known.met();
                     let grown = known.cap() != self.known.borrow().cap();
+                    self.count(&known);
                     self.known.send_replace(known);
                     if grown {
                         self.crowd.grown();
@@ -282,6 +301,11 @@ impl Credential {
             context: format!("the credential {} is changed again and again", self.name),
             source: "every write met a newer version of the object".into(),
         })
+    }
+
+    /// Among the credentials, by its gate.
+    fn count(&self, known: &Known) {
+        lock(&self.counted).be([(telemetry::gate(&known.met().state), 1)]);
     }
 
     fn not_written(&self, error: kube::Error) -> StoreError {

@@ -128,6 +128,7 @@ pub(super) async fn attend(context: Arc<Context>, id: JobId, mut seen: watch::Re
                 next
             }
             Err(trouble) => {
+                context.telemetry.metrics.trouble();
                 let error = &trouble as &dyn std::error::Error;
                 let (namespace, name) = (id.namespace.as_str(), id.name.as_str());
                 if troubled {

@@ -18,9 +18,10 @@ use crate::{
     cluster::{
         credential::Credentials,
         store::{ByteBudget, resource},
+        telemetry,
     },
     driver::clock::MachineClock,
-    launch::pod::{Counts, Pods, Volume, workspace::Occupants},
+    launch::pod::{Pods, Volume, workspace::Occupants},
 };
 
 /// All jobs together may write so many bytes a second.
@@ -36,7 +37,7 @@ pub(super) struct Context {
     pub(super) clock: MachineClock,
     pub(super) herald: Herald,
     pub(super) credentials: Credentials,
-    pub(super) counts: Counts,
+    pub(super) telemetry: telemetry::Shared,
     pub(super) closing: Closing,
     pub(super) everyone: ByteBudget,
     /// Jobs that are being taken up.
@@ -53,19 +54,19 @@ impl Context {
     pub(super) fn new(
         client: Client,
         settings: Arc<Settings>,
-        counts: Counts,
+        telemetry: telemetry::Shared,
         closing: Closing,
         clock: MachineClock,
     ) -> Arc<Self> {
         let herald = Herald::start(client.clone(), &settings.identity);
-        let credentials = Credentials::new(client.clone(), clock.clone());
+        let credentials = Credentials::new(client.clone(), clock.clone(), Arc::clone(&telemetry));
         Arc::new(Self {
             client,
             settings,
             clock,
             herald,
             credentials,
-            counts,
+            telemetry,
             closing,
             everyone: ByteBudget::new(BYTES_PER_SECOND),
             taking_up: Semaphore::new(AT_ONCE),

@@ -1,9 +1,16 @@
 //! A run that is active, from its ledger to its end, or until the job says something else.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use serde_json::Value;
-use tokio::sync::{Notify, SemaphorePermit, watch};
+use tokio::{
+    sync::{Notify, SemaphorePermit, watch},
+    time::Instant,
+};
 
 use super::{
     attend::{Next, Not, Trouble},
@@ -26,6 +33,7 @@ use crate::{
         object::JobObject,
         status::{INVALID_SPEC, Shown, short},
         store::StatusStore,
+        telemetry::unfinished,
     },
     driver::{
         clock::MachineClock,
@@ -104,7 +112,7 @@ pub(super) async fn drive(
         credential: credential.as_ref().map(|key| key.pod.clone()),
         clock: context.clock.clone(),
         fs_group: context.settings.fs_group,
-        counts: context.counts.clone(),
+        counts: context.telemetry.pods.clone(),
     };
     let claims = Arc::new(SavedClaims::new(context.jobs(&job.namespace), &job.name, &ledger));
     let attempts = match means {
@@ -113,10 +121,18 @@ pub(super) async fn drive(
         }
         Means::Tasks(way) => Attempts::Tasks(in_process::launcher(context, job, &loaded_job, &run_id, way)),
     };
+    let metrics = &context.telemetry.metrics;
     let shared = credential.map(|key| key.shared);
+    let payer = shared.as_ref().map(|shared| shared.name().to_owned()).unwrap_or_default();
     let gates = RunGate::of(shared.as_ref());
     let seat = shared.map(|shared| shared.seat(job.uid, &job.name, Some(&pods)));
-    let launcher = InTurn { attempts, seat, run: run_id.clone(), closing: context.closing.clone() };
+    let launcher = InTurn {
+        attempts,
+        seat,
+        run: run_id.clone(),
+        closing: context.closing.clone(),
+        looked: Mutex::new(Instant::now()),
+    };
     if let Some(wrong) = wrong.as_ref().filter(|wrong| !is_told(job, wrong)) {
         context.herald.tell(&job.reference(), INVALID_SPEC, wrong, true);
     }
@@ -128,7 +144,8 @@ pub(super) async fn drive(
     }
     // Held for as long as the run is driven: it never changes, since a change of the job makes a new drive.
     let (_wishes, wished) = watch::channel(wishes(job, run_id.run));
-    let announced = Announced { store, herald: &context.herald, job: job.reference() };
+    let announced =
+        Announced { store, herald: &context.herald, job: job.reference(), metrics, credential: &payer };
     let saved = Noted { store: announced, claims: &claims };
     let clock = &context.clock;
     let ports = Ports { store: &saved, launcher: &launcher, gates: &gates, notifier: &Silent, clock };
@@ -136,7 +153,10 @@ pub(super) async fn drive(
     let stale = Notify::new();
     let turned = watch::Sender::new(());
     let settled = watch::Sender::new(false);
+    let mut batches = metrics.batches();
     let show = |view: &View<'_>| {
+        metrics.turn(launcher.since_look());
+        batches.be(unfinished(view.summary));
         let held = launcher.attempts.held_up();
         let (summary, waiting) = (*view.summary, view.waiting.cloned());
         store.show(Shown { summary, waiting, held, wrong: wrong.clone() });
@@ -320,7 +340,8 @@ async fn no_plan(
     let message = "The ConfigMaps with the run's plan are gone or were changed.";
     state.stop("PlanLost", message, context.clock.now()).map_err(|error| RunError::Step(error.into()))?;
     let (ledger, journal) = state.snapshot();
-    let saved = Announced { store, herald: &context.herald, job: job.reference() };
+    let metrics = &context.telemetry.metrics;
+    let saved = Announced { store, herald: &context.herald, job: job.reference(), metrics, credential: "" };
     saved.save(&ledger, &journal).await?;
     Ok(Readied::Next(Next::Again))
 }

@@ -6,9 +6,10 @@ use kube::{
     Client,
     runtime::events::{Event, EventType, Recorder, Reporter},
 };
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
+    cluster::telemetry::{Metrics, Payer},
     driver::ports::{Store, StoreError},
     engine::{
         event::{Event as Happened, EventKind},
@@ -57,7 +58,7 @@ impl Herald {
     }
 }
 
-/// A store that tells what was saved.
+/// A store that tells and counts what was saved.
 pub struct Announced<'a, S> {
     /// The store.
     pub store: &'a S,
@@ -65,11 +66,20 @@ pub struct Announced<'a, S> {
     pub herald: &'a Herald,
     /// Of whom.
     pub job: ObjectReference,
+    /// Who counts.
+    pub metrics: &'a Metrics,
+    /// The credential of its batches; empty for backends without one.
+    pub credential: &'a str,
 }
 
 impl<S: Store> Store for Announced<'_, S> {
     async fn save(&self, ledger: &Ledger, journal: &[Happened]) -> Result<(), StoreError> {
-        self.store.save(ledger, journal).await?;
+        let began = Instant::now();
+        let saved = self.store.save(ledger, journal).await;
+        self.metrics.save(began.elapsed(), saved.is_ok());
+        saved?;
+        let namespace = self.job.namespace.as_deref().unwrap_or_default();
+        self.metrics.happened(Payer { namespace, credential: self.credential }, journal);
         let run = ledger.run.run;
         log(&self.job, run, journal);
         for (reason, note, wrong) in journal.iter().filter_map(|happened| words(run, &happened.kind)) {

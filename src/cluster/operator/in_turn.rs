@@ -1,6 +1,12 @@
 //! The launcher of a run that takes its turn among the runs of its credential.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
 
 use super::{claims::SavedClaims, closing::Closing};
 use crate::{
@@ -106,9 +112,16 @@ pub(super) struct InTurn {
     pub(super) seat: Option<CredentialSeat>,
     pub(super) run: RunId,
     pub(super) closing: Closing,
+    /// When the turn began.
+    pub(super) looked: Mutex<Instant>,
 }
 
 impl InTurn {
+    /// How long ago the turn began.
+    pub(super) fn since_look(&self) -> Duration {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
+    }
+
     /// Takes over whether the run waits for its turn.
     pub(super) fn waits(&self, waiting: Option<&Waiting>) {
         if let Some(seat) = &self.seat {
@@ -144,6 +157,7 @@ impl InTurn {
 
 impl Launcher for InTurn {
     async fn look(&self) -> Vec<Sighting> {
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let seen = self.attempts.look().await;
         if let Some(seat) = &self.seat {
             let live = seen.iter().filter(|one| matches!(one.state, AttemptState::Running { .. }));

@@ -41,10 +41,11 @@ use super::{
     lease::{self, Election, Standing},
     outgoing::Outgoing,
     store::resource,
+    telemetry::{self, Health},
 };
 use crate::{
     driver::clock::MachineClock,
-    launch::pod::{Counts, Images, allow::Guarded},
+    launch::pod::{Images, allow::Guarded},
 };
 
 /// All jobs are listed anew this often: a watch that has lost an event does not know it.
@@ -117,22 +118,22 @@ impl Ways {
     }
 
     /// The way for everything else, behind `fence`.
-    fn fenced<C: Clocks>(&self, fence: &Fence<C>) -> Client {
-        let client = self.work.clone();
+    fn fenced<C: Clocks>(&self, fence: &Fence<C>, telemetry: &telemetry::Shared) -> Client {
+        let (client, telemetry) = (self.work.clone(), Arc::clone(telemetry));
         let send = move |request: Request<Body>| {
-            let client = client.clone();
-            async move { client.send(request).await }
+            let (client, telemetry) = (client.clone(), Arc::clone(&telemetry));
+            async move { telemetry.metrics.request(request, |request| client.send(request)).await }
         };
         ClientBuilder::new(service_fn(send), self.work.default_namespace()).with_layer(fence).build()
     }
 }
 
-/// Runs until `stop` resolves, counting in `counts`; then begins nothing more, saves what it knows, and gives the lease
+/// Runs until `stop` resolves, telling of itself in `telemetry`; then begins nothing more, saves what it knows, and gives the lease
 /// back, so that the next one goes on at once. Pods run on, and whoever leads next finds them.
 pub async fn run<C: Clocks>(
     ways: Ways,
     settings: Settings,
-    counts: Counts,
+    telemetry: telemetry::Shared,
     clocks: C,
     clock: MachineClock,
     stop: impl Future<Output = ()>,
@@ -146,13 +147,14 @@ pub async fn run<C: Clocks>(
     let closing = Closing::new();
     let stopping = async {
         stop.await;
+        telemetry.stands(Health::Stopping);
         if tokio::time::timeout(DRAIN, closing.close()).await.is_err() {
             tracing::warn!("not all that was under way is recorded: whoever leads next sees to it");
         }
     };
     tokio::select! {
         () = stopping => {}
-        () = lead_when_leader(&ways, &settings, &counts, &closing, &fence, &clock, &mut standing) => {}
+        () = lead_when_leader(&ways, &settings, &telemetry, &closing, &fence, &clock, &mut standing) => {}
     }
     // The fence shuts behind the last write.
     drop(stopped);
@@ -164,7 +166,7 @@ pub async fn run<C: Clocks>(
 async fn lead_when_leader<C: Clocks>(
     ways: &Ways,
     settings: &Arc<Settings>,
-    counts: &Counts,
+    telemetry: &telemetry::Shared,
     closing: &Closing,
     fence: &Fence<C>,
     clock: &MachineClock,
@@ -172,10 +174,16 @@ async fn lead_when_leader<C: Clocks>(
 ) {
     loop {
         let now = standing.borrow_and_update().clone();
+        telemetry.stands(match &now {
+            Standing::Leading { .. } => Health::TakingUp,
+            Standing::Following { holder: Some(leader) } => Health::StandingBy { leader: leader.clone() },
+            Standing::Following { holder: None } => Health::Starting,
+        });
         if let Standing::Leading { term } = now {
             let fence = fence.in_term(term);
-            let (client, settings) = (ways.fenced(&fence), Arc::clone(settings));
-            let context = Context::new(client, settings, counts.clone(), closing.clone(), clock.clone());
+            let (client, settings) = (ways.fenced(&fence, telemetry), Arc::clone(settings));
+            let context =
+                Context::new(client, settings, Arc::clone(telemetry), closing.clone(), clock.clone());
             tokio::select! {
                 // Everything of the term ends with it.
                 ended = standing.wait_for(|standing| *standing != now) => if ended.is_err() { return },
@@ -233,6 +241,9 @@ async fn lead_jobs(context: &Arc<Context>) {
                 Some((index, Ok(event))) => {
                     if rosters[index].take(event) && !std::mem::replace(&mut listed[index], true) {
                         sweep.reset_immediately();
+                        if listed.iter().all(|listed| *listed) {
+                            context.telemetry.stands(Health::Leading);
+                        }
                     }
                 }
                 Some((_, Err(error))) => {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use kube::{ResourceExt as _, api::DynamicObject, runtime::watcher::Event};
+use serde::Deserialize as _;
 use tokio::{sync::watch, task::JoinHandle};
 use uuid::Uuid;
 
@@ -15,7 +16,14 @@ use super::{
     context::{Context, claimed_volume},
     task::is_quiet,
 };
-use crate::{cluster::object::JobObject, driver::ports::Clock as _};
+use crate::{
+    api::status::Phase,
+    cluster::{
+        object::JobObject,
+        telemetry::{Share, phase},
+    },
+    driver::ports::Clock as _,
+};
 
 /// What a job's task must know of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +60,7 @@ struct Entry {
     id: JobId,
     seen: watch::Sender<Seen>,
     quiet: bool,
+    counted: Share,
     task: Option<Task>,
 }
 
@@ -112,8 +121,11 @@ impl Roster {
         let name = name_of(job);
         let Some(uid) = job.uid().and_then(|uid| uid.parse::<Uuid>().ok()) else { return };
         let seen = Seen::of(job);
-        if let Some(entry) = self.jobs.get(&name) {
+        let stands = Phase::deserialize(&job.data["status"]["phase"]).unwrap_or(Phase::Pending);
+        let stands = [(phase(stands), 1)];
+        if let Some(entry) = self.jobs.get_mut(&name) {
             if entry.id.uid == uid {
+                entry.counted.be(stands);
                 entry.seen.send_if_modified(|before| std::mem::replace(before, seen) != seen);
                 return;
             }
@@ -129,7 +141,9 @@ impl Roster {
             }
         }
         let id = JobId { namespace: name.0.clone(), name: name.1.clone(), uid };
-        let entry = Entry { id, seen: watch::Sender::new(seen), quiet, task: None };
+        let mut counted = self.context.telemetry.metrics.job();
+        counted.be(stands);
+        let entry = Entry { id, seen: watch::Sender::new(seen), quiet, counted, task: None };
         self.jobs.insert(name.clone(), entry);
         self.waiting.push(name);
     }

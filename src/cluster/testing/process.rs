@@ -14,9 +14,10 @@ use crate::{
         object::DEFAULT_MANAGER,
         operator::{Scope, Settings, Ways, run},
         outgoing::Outgoing,
+        telemetry,
     },
     driver::clock::MachineClock,
-    launch::pod::{Counts, Images},
+    launch::pod::Images,
 };
 
 /// Paused time, seen from a machine whose date is off by so many seconds.
@@ -38,7 +39,7 @@ impl Clocks for TestClocks {
 /// An operator. Dropping it kills it.
 pub(crate) struct Operator {
     pub(crate) wire: Wire,
-    pub(crate) counts: Counts,
+    pub(crate) telemetry: telemetry::Shared,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -73,10 +74,10 @@ impl Operator {
         let clocks = TestClocks { start: server.start(), offset: 0 };
         let clock = MachineClock::paused(server.start());
         let (stop, stopped) = oneshot::channel();
-        let counts = Counts::default();
+        let telemetry = telemetry::Shared::default();
         let stopped = async { drop(stopped.await) };
-        let task = tokio::spawn(run(ways, settings, counts.clone(), clocks, clock, stopped));
-        Self { wire, counts, stop: Some(stop), task }
+        let task = tokio::spawn(run(ways, settings, telemetry.clone(), clocks, clock, stopped));
+        Self { wire, telemetry, stop: Some(stop), task }
     }
 
     /// Asks it to end, and waits for it.

@@ -367,7 +367,7 @@ impl<C: Claims> Shared<C> {
         let ended = if forget { self.pods.remove(pod).await } else { self.pods.delete(pod, Some(0)).await };
         match ended {
             Ok(()) if pod.facts.is_deleting() => {}
-            Ok(()) => self.place.counts.unexpected_pod(),
+            Ok(()) => drop(self.place.counts.unexpected.inc()),
             Err(error) => self.not_ended(pod, &error).await,
         }
     }

@@ -2,12 +2,15 @@
 
 use kube::{
     Api, ResourceExt as _,
-    api::{ApiResource, DynamicObject, Patch, PatchParams},
+    api::{ApiResource, DynamicObject, ListParams, Patch, PatchParams, TypeMeta},
 };
 use serde_json::{Value, json};
 
 use super::{rendered, variants};
-use crate::support::{Namespace, object};
+use crate::{
+    attempts::eventually,
+    support::{Namespace, object},
+};
 
 /// Asks the API server strictly; `keep` makes it.
 async fn apply(namespace: &Namespace, manifest: &Value, keep: bool) -> Result<(), String> {
@@ -37,9 +40,29 @@ fn pod(namespace: &Namespace, manifest: &Value) -> Option<Value> {
     }))
 }
 
+/// Those of the Prometheus operator, of which the chart makes objects where that is chosen.
+async fn install_definitions_of_monitoring(namespace: &Namespace) {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/.cache/prometheus/crds");
+    for entry in std::fs::read_dir(folder).expect("the definitions are there: run `make tools`") {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        let definition: Value = serde_saphyr::from_str(&text).unwrap();
+        apply(namespace, &definition, true).await.unwrap();
+        let (group, names) = (&definition["spec"]["group"], &definition["spec"]["names"]);
+        let kind = json!({"apiVersion": format!("{}/v1", group.as_str().unwrap()), "kind": names["kind"]});
+        let kind =
+            ApiResource::from_gvk(&(&serde_json::from_value::<TypeMeta>(kind).unwrap()).try_into().unwrap());
+        eventually(&format!("{} can be listed", kind.plural), || async {
+            let api: Api<DynamicObject> = Api::all_with(namespace.client.clone(), &kind);
+            api.list(&ListParams::default()).await.is_ok()
+        })
+        .await;
+    }
+}
+
 #[tokio::test]
 async fn every_object_of_every_variant_is_taken_as_it_is_and_every_pod_is_restricted() {
     let namespace = Namespace::restricted().await;
+    install_definitions_of_monitoring(&namespace).await;
     let account = |name: &str| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace.name}});
     // One of an administrator's, and the hook's: no Pod is taken without its account.
     for name in ["operators", "mozart"] {

@@ -4,6 +4,7 @@ mod audit;
 mod cut;
 mod killed;
 mod kubelet;
+mod prometheus;
 mod proxy;
 mod rights;
 
@@ -99,6 +100,7 @@ impl Place {
         Command::new(env!("CARGO_BIN_EXE_mozart"))
             .args(["operator", "--image", "localhost/mozart:test", "--batch-image", "localhost/mozart:test"])
             .args(["--identity", &self.identity(account)])
+            .args(["--metrics-address", "127.0.0.1:0"])
             .env("KUBECONFIG", self.file(account, "kubeconfig"))
             .env("MOZART_LOG", "mozart=info")
             .env("MOZART_LOG_FORMAT", "json")

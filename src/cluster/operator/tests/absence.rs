@@ -43,7 +43,7 @@ async fn a_pod_that_no_ledger_expects_is_ended_and_counted_before_another_is_mad
         let _kubelet = Kubelet::start(&server, well);
         until_phase(&server, "Complete").await;
         assert!(server.get(&path).is_none());
-        assert_eq!(operator.counts.unexpected_pods(), 1);
+        assert_eq!(operator.telemetry.pods.unexpected.get(), 1);
     }
 }
 
@@ -61,7 +61,7 @@ async fn who_goes_by_an_old_ledger_neither_makes_a_pod_again_nor_ends_one() {
         let _awake = Operator::start(&server);
         tokio::time::sleep(Duration::from_mins(6)).await;
         assert_eq!(status(&server)["phase"], if batches == 30 { "Complete" } else { "Running" });
-        assert_eq!(asleep.counts.unexpected_pods(), 0);
+        assert_eq!(asleep.telemetry.pods.unexpected.get(), 0);
         drop(asleep);
         until_phase(&server, "Complete").await;
         until_clean(&server).await;

@@ -103,7 +103,7 @@ async fn a_pod_that_comes_back_after_its_batch_is_done_is_taken_away() {
         .partition(|life| life.to.is_some_and(|to| to - life.from < Duration::from_secs(9)));
     assert_eq!(made.len(), 9);
     assert!(late_ones.len() <= 2, "{late_ones:?}");
-    assert_eq!(operator.counts.unexpected_pods(), 2);
+    assert_eq!(operator.telemetry.pods.unexpected.get(), 2);
 }
 
 ///

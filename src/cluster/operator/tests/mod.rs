@@ -9,6 +9,7 @@ mod in_process;
 mod outages;
 mod runs;
 mod stopping;
+mod telemetry;
 mod verbs;
 mod ways_to_fail;
 
