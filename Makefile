@@ -51,6 +51,7 @@ test-long: tools ## more kills, cuts and simulated elections than in make test; 
 	MOZART_TEST_SEEDS=1000 cargo test --locked --lib cluster::lease
 	MOZART_TEST_NODE=0 MOZART_TEST_BATCHES=500 hack/test-cluster operator::killed --nocapture | grep -E "kills,|leading|alone" | hack/results "An operator killed every 1 to 3 seconds"
 	MOZART_TEST_NODE=0 MOZART_TEST_CUTS=20 hack/test-cluster operator::cut --nocapture | grep -E "cuts|cut to" | hack/results "A leader cut off from the API server"
+	MOZART_TEST_NODE=0 MOZART_TEST_OUTAGES=20 hack/test-cluster operator::outage:: --nocapture | grep outages | hack/results "An API server that dies, freezes and forgets"
 
 bench: ## measure against peers, print both sides, write benches/RESULTS.md
 	cargo bench --locked --bench compare | hack/results "Beside its peers"

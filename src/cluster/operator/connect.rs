@@ -22,6 +22,10 @@ use kube::{
 use tokio::net::TcpStream;
 use tower::{BoxError, Service, ServiceBuilder};
 
+/// So many requests are on their way at a time, watches left out: a handful keeps an API server busy, and more would
+/// only wait there, each on a connection of its own.
+const AT_A_TIME: usize = 32;
+
 /// A client that tries nothing again by itself and sets no time: the fence and the election do.
 ///
 /// # Errors
@@ -32,6 +36,7 @@ pub(super) fn client(config: &kube::Config) -> kube::Result<Client> {
     let connector = config.rustls_https_connector_with_connector(Abrupt(connector))?;
     let http: HttpClient<_, Body> = HttpClient::builder(TokioExecutor::new()).build(connector);
     let service = ServiceBuilder::new()
+        .concurrency_limit(AT_A_TIME)
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)

@@ -9,6 +9,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -19,6 +20,7 @@ use super::{
     names,
     observe::{HeldUp, Sight},
     pods::{SeenPod, lock},
+    spec,
 };
 use crate::{
     api::pod::DeletionPolicy,
@@ -30,13 +32,13 @@ use crate::{
     engine::world::{AttemptState, Sighting},
     job::{
         identity::AttemptKey,
-        outcome::{GateSignal, Outcome, Usage},
+        outcome::{Failure, GateSignal, Outcome, Usage},
         start::{EndMode, Start},
     },
 };
 
 /// So many Pods of a job are made at a time.
-const CREATES: usize = 50;
+const CREATES: usize = 16;
 /// Before a Pod that could not be ended is ended again.
 const END_AGAIN: Duration = Duration::from_secs(1);
 /// So many failed Pods of a run are kept for people.
@@ -53,6 +55,8 @@ pub struct PodLauncher<C> {
 
 struct Shared<C> {
     place: PodPlace,
+    /// What its Pods have in common, or why there can be none.
+    pattern: Result<Pod, Failure>,
     /// What the names of the run's Pods begin with.
     names: String,
     pods: Pods,
@@ -110,6 +114,7 @@ impl<C: Claims> PodLauncher<C> {
         let changed = pods.listener(place.run.job);
         let shared = Shared {
             names: names::of_run(&place.job_name, &place.run) + "-",
+            pattern: spec::pattern(&place),
             place,
             pods,
             claims,

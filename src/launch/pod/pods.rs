@@ -151,18 +151,13 @@ impl Pods {
     /// Makes a Pod.
     pub(super) async fn create(&self, pod: &Pod) -> Result<LeanPod, kube::Error> {
         let data = serde_json::to_vec(pod).map_err(kube::Error::SerdeError)?;
-        let request =
-            self.request().create(&PostParams::default(), data).map_err(kube::Error::BuildRequest)?;
-        self.shared.client.request(request).await
+        let request = self.shared.request().create(&PostParams::default(), data);
+        self.shared.client.request(request.map_err(kube::Error::BuildRequest)?).await
     }
 
     /// Asks the API server itself for one.
     pub(super) async fn get(&self, name: &str) -> Result<Option<LeanPod>, kube::Error> {
         self.shared.api.get_opt(name).await
-    }
-
-    fn request(&self) -> Request {
-        Request::new(Pod::url_path(&(), Some(&self.shared.namespace)))
     }
 
     /// Lays a Pod over what the watch has told, until it tells of it. Nobody is told.
@@ -197,10 +192,9 @@ impl Pods {
             "finalizers": finalizers,
             "labels": {names::RELEASED: "true", names::KEPT: keep.then_some("true")},
         }});
-        let request = self.request().patch_metadata(&pod.name, &PatchParams::default(), &Patch::Merge(patch));
-        let request = request.map_err(kube::Error::BuildRequest)?;
-        // What it is now, nobody needs.
-        gone_is_well(self.shared.client.request_text(request).await.map(drop))?;
+        let request =
+            self.shared.request().patch_metadata(&pod.name, &PatchParams::default(), &Patch::Merge(patch));
+        gone_is_well(self.shared.ask(request).await)?;
         if !keep {
             self.shared.swept.notify_one();
         }
@@ -249,6 +243,25 @@ impl Shared {
         if let Some(waiting) = lock(&self.waiting).get(&job) {
             waiting.notify_one();
         }
+    }
+
+    /// The path of the namespace's Pods.
+    fn request(&self) -> Request {
+        Request::new(Pod::url_path(&(), Some(&self.namespace)))
+    }
+
+    /// Makes a request whose answer nobody needs: a thousand Pods that were deleted are megabytes.
+    async fn ask(
+        &self,
+        request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
+    ) -> Result<(), kube::Error> {
+        let answer = self.client.request_stream(request.map_err(kube::Error::BuildRequest)?).await?;
+        let read = futures::io::copy(answer, &mut futures::io::sink()).await;
+        // What was asked is done, also when its answer breaks off.
+        read.map(drop).or_else(|error| {
+            tracing::debug!(namespace = self.namespace, %error, "an answer broke off");
+            Ok(())
+        })
     }
 }
 
@@ -322,7 +335,8 @@ async fn sweep(shared: Arc<Shared>) {
     loop {
         shared.swept.notified().await;
         let selected = ListParams::default().labels(names::SWEPT);
-        if let Err(error) = shared.api.delete_collection(&DeleteParams::default(), &selected).await {
+        let request = shared.request().delete_collection(&DeleteParams::default(), &selected);
+        if let Err(error) = shared.ask(request).await {
             let namespace = &shared.namespace;
             tracing::warn!(namespace, %error, "finished Pods could not be deleted; it is tried again");
             shared.swept.notify_one();

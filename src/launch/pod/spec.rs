@@ -36,11 +36,11 @@ const USER: i64 = 65_532;
 /// How long a Pod may take from its acceptance by a node to the start of its attempt, and to end it: seconds.
 const BEFORE_AND_AFTER: u64 = 900;
 
-/// The Pod of an attempt.
+/// What the Pods of all attempts of a run have in common.
 ///
 /// # Errors
-/// With the failure of the attempt: the job asks for what is not allowed, or for what is no Pod.
-pub fn pod(place: &PodPlace, start: &Start) -> Result<core::Pod, Failure> {
+/// With the failure of each attempt: the job asks for what is not allowed, or for what is no Pod.
+pub fn pattern(place: &PodPlace) -> Result<core::Pod, Failure> {
     if let Some(refusal) = allow::refusals(&place.pod, &place.allowed).into_iter().next() {
         return Err(invalid(refusal));
     }
@@ -53,8 +53,6 @@ pub fn pod(place: &PodPlace, start: &Start) -> Result<core::Pod, Failure> {
     let brought = place.pod.image.is_some();
     let mut labels = names::labels(&place.job_name, &place.run);
     labels.insert("app.kubernetes.io/component".to_owned(), CONTAINER.to_owned());
-    labels.insert(names::BATCH.to_owned(), start.key.batch.to_string());
-    labels.insert(names::ORDINAL.to_owned(), start.key.ordinal.to_string());
     labels.extend(place.pod.labels.clone().unwrap_or_default());
     let one_node = match &place.workspace {
         Volume::Claim { name, one_node: true, .. } => Some(name),
@@ -66,7 +64,6 @@ pub fn pod(place: &PodPlace, start: &Start) -> Result<core::Pod, Failure> {
     }
     let mut annotations = place.pod.annotations.clone().unwrap_or_default();
     annotations.insert("kubectl.kubernetes.io/default-container".to_owned(), CONTAINER.to_owned());
-    annotations.extend(start.budget_micro_usd.map(|budget| (names::BUDGET.to_owned(), budget.to_string())));
     annotations.extend(
         place.credential.as_ref().map(|credential| (names::CREDENTIAL.to_owned(), credential.name.clone())),
     );
@@ -89,7 +86,6 @@ pub fn pod(place: &PodPlace, start: &Start) -> Result<core::Pod, Failure> {
             "name": CONTAINER,
             "image": image,
             "command": [if brought { PROGRAM } else { PROGRAM_OF_IMAGE }],
-            "args": ["attempt", "--pod", call(place, start)],
             "workingDir": WORKSPACE,
             "env": environment(place),
             "resources": resources,
@@ -123,7 +119,6 @@ pub fn pod(place: &PodPlace, start: &Start) -> Result<core::Pod, Failure> {
     }
     let pod = json!({
         "metadata": {
-            "name": names::pod(&place.job_name, &place.run, start.key),
             "namespace": place.namespace,
             "labels": labels,
             "annotations": annotations,
@@ -133,6 +128,23 @@ pub fn pod(place: &PodPlace, start: &Start) -> Result<core::Pod, Failure> {
         "spec": spec,
     });
     serde_json::from_value(pod).map_err(|error| invalid(format!("spec.pod makes no Pod: {error}")))
+}
+
+/// The Pod of an attempt, by the `pattern` of its run.
+pub fn pod(pattern: &core::Pod, place: &PodPlace, start: &Start) -> core::Pod {
+    let mut pod = pattern.clone();
+    pod.metadata.name = Some(names::pod(&place.job_name, &place.run, start.key));
+    let labels = pod.metadata.labels.get_or_insert_default();
+    labels.insert(names::BATCH.to_owned(), start.key.batch.to_string());
+    labels.insert(names::ORDINAL.to_owned(), start.key.ordinal.to_string());
+    if let Some(budget) = start.budget_micro_usd {
+        let annotations = pod.metadata.annotations.get_or_insert_default();
+        annotations.insert(names::BUDGET.to_owned(), budget.to_string());
+    }
+    for container in pod.spec.iter_mut().flat_map(|spec| &mut spec.containers) {
+        container.args = Some(vec!["attempt".to_owned(), "--pod".to_owned(), call(place, start)]);
+    }
+    pod
 }
 
 /// The longest that a Pod may take, in seconds from its acceptance by a node: a second lock, should the one inside fail.

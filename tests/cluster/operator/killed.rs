@@ -17,7 +17,7 @@ use super::{
 const MANY: u64 = 500;
 
 /// Half a second to one and a half; every tenth batch fails the first time.
-fn script(batch: u32, ordinal: u32) -> Played {
+pub fn script(batch: u32, ordinal: u32) -> Played {
     let takes = Duration::from_millis(500 + u64::from(batch * 379 + ordinal * 131) % 1000);
     Played { takes, fails: batch.is_multiple_of(10) && ordinal == 1 }
 }
@@ -48,7 +48,7 @@ async fn undisturbed(batches: u64) -> Duration {
 }
 
 /// Every batch has ended well, every attempt was started once, and no two of a batch ran at a time.
-async fn check(work: &Work, batches: u64) {
+pub async fn check(work: &Work, batches: u64) {
     assert_eq!(work.kubelet.wrong(), Vec::<String>::new());
     let lives = work.kubelet.lives();
     let ran: BTreeSet<u32> = lives.iter().map(|life| life.batch).collect();

@@ -206,8 +206,13 @@ async fn report(pods: &Api<Pod>, pod: &Pod, phase: &str, more: Value, state: Val
     }]});
     status.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let patch = Patch::Merge(json!({"metadata": {"uid": pod.uid()}, "status": status}));
-    // It may be gone by now, or another may have its name.
-    let _ = pods.patch_status(&pod.name_any(), &PatchParams::default(), &patch).await;
+    // It may be gone by now, or another may have its name. As long as no server answers, a kubelet tells it again.
+    while let Err(error) = pods.patch_status(&pod.name_any(), &PatchParams::default(), &patch).await {
+        if matches!(&error, kube::Error::Api(status) if status.is_not_found() || status.is_conflict()) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
 }
 
 fn ended(lives: &Lives, uid: &str) {

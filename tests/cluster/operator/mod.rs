@@ -4,6 +4,7 @@ mod audit;
 mod cut;
 mod killed;
 mod kubelet;
+mod outage;
 mod prometheus;
 mod proxy;
 mod rights;

@@ -73,9 +73,9 @@ impl<C: Claims> Shared<C> {
         if self.state().stale {
             return Made::Stale;
         }
-        let pod = match spec::pod(&self.place, start) {
-            Ok(pod) => pod,
-            Err(failure) => return Made::Failed(failure),
+        let pod = match &self.pattern {
+            Ok(pattern) => spec::pod(pattern, &self.place, start),
+            Err(failure) => return Made::Failed(failure.clone()),
         };
         if !self.claims.is_new(key)
             && let Some(otherwise) = self.confirm_absence(key).await
