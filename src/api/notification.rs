@@ -47,7 +47,7 @@ pub enum NotificationType {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ValueFrom {
-    /// Cluster: a key of a `Secret`.
+    /// Cluster: a key of a `Secret` of the type `mozart.dev/webhook`; `mozart grant` lets the operator read it.
     pub secret_key_ref: Option<KeyReference>,
     /// Local: an environment variable.
     #[schemars(length(min = 1, max = 256))]

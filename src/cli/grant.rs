@@ -10,7 +10,7 @@ use crate::cluster::{operator::Scope, role::Installation};
                          mozart grant -n team-a anthropic --operator-namespace ops"
 )]
 pub struct Args {
-    /// The Secret, of the type mozart.dev/credential
+    /// The Secret, of the type mozart.dev/credential or mozart.dev/webhook
     secret: String,
     /// Its namespace
     #[arg(short, long, value_name = "NAME")]

@@ -1,7 +1,11 @@
 //! `mozart rbac`: the account of the operator, and its rights.
 
 use super::{exit::Exit, printer::Printer};
-use crate::cluster::{operator::Scope, role::Installation};
+use crate::cluster::{
+    admission,
+    operator::Scope,
+    role::{self, Installation},
+};
 
 /// Arguments of `mozart rbac`.
 #[derive(Debug, clap::Args)]
@@ -23,12 +27,20 @@ pub struct Args {
     /// The name of its account, its roles and its lease
     #[arg(long, value_name = "NAME", default_value = "mozart")]
     name: String,
+    /// Print the admission policies instead: what the author of a job must be allowed to do himself
+    #[arg(long)]
+    policies: bool,
 }
 
 /// Prints the manifests as one YAML stream.
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     let scope = Scope::of(args.all_namespaces, args.jobs_in, &args.namespace);
     let installation = Installation { name: args.name, namespace: args.namespace, scope };
-    printer.bytes(installation.yaml()?.as_bytes())?;
+    let yaml = if args.policies {
+        role::stream(&admission::manifests(&installation))?
+    } else {
+        installation.yaml()?
+    };
+    printer.bytes(yaml.as_bytes())?;
     Ok(Exit::Done)
 }

@@ -1,5 +1,6 @@
 //! Kubernetes: the resources, and the operator that reconciles them.
 
+pub mod admission;
 pub mod await_job;
 pub mod crd;
 pub mod credential;

@@ -37,7 +37,7 @@ pub const IN_NAMESPACES: &[Right] = &[
 ];
 
 /// Of one Secret by name, where the owner of a namespace grants it: never a part of the operator's own rights.
-const SECRET: Right = Right { group: "", resources: &["secrets"], verbs: &["get"] };
+pub const OF_ONE_SECRET: Right = Right { group: "", resources: &["secrets"], verbs: &["get"] };
 
 const LEASES: Right =
     Right { group: "coordination.k8s.io", resources: &["leases"], verbs: &["get", "update"] };
@@ -102,7 +102,7 @@ impl Installation {
     /// # Errors
     /// Never.
     pub fn grant(&self, namespace: &str, secret: &str) -> Result<String, serde_saphyr::ser::Error> {
-        let mut rule = SECRET.rule();
+        let mut rule = OF_ONE_SECRET.rule();
         rule["resourceNames"] = json!([secret]);
         let name = format!("{}-secret-{secret}", self.name);
         stream(&[Self::role(&name, Some(namespace), &json!([rule])), self.binding(&name, Some(namespace))])
@@ -131,7 +131,11 @@ impl Installation {
     }
 }
 
-fn stream(manifests: &[Value]) -> Result<String, serde_saphyr::ser::Error> {
+/// Objects as a stream of YAML documents.
+///
+/// # Errors
+/// Never for what is made here.
+pub fn stream(manifests: &[Value]) -> Result<String, serde_saphyr::ser::Error> {
     let mut yaml = String::new();
     for manifest in manifests {
         yaml += "---\n";

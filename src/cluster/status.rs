@@ -21,6 +21,8 @@ const VALID: &str = "Validated";
 pub(super) const INVALID_SPEC: &str = "InvalidSpec";
 /// Why a job is not suspended.
 const NOT_SUSPENDED: &str = "NotSuspended";
+/// Whether somebody who is to be told takes nothing.
+const NOTIFICATIONS_FAILING: &str = "NotificationsFailing";
 /// The longest text that a person is shown, in characters.
 const MAX_TEXT: usize = 1024;
 
@@ -35,6 +37,8 @@ pub struct Shown {
     pub held: Option<String>,
     /// What is wrong with the spec as it was edited since the run began; the run goes on without it.
     pub wrong: Option<String>,
+    /// Which of those who are to be told take nothing, and why.
+    pub unheard: Option<String>,
 }
 
 impl Shown {
@@ -183,7 +187,12 @@ fn conditions(
         ("Failed", failed, word, if failed { message } else { String::new() }),
         ("NeedsAttention", attention.is_some(), needs, attention.unwrap_or_default()),
     ];
-    rows.into_iter().map(|row| condition(row, generation, before, now)).collect()
+    // Most jobs tell nobody.
+    let unheard = shown.unheard.clone();
+    let told_of = unheard.is_some() || before.iter().any(|one| one.kind == NOTIFICATIONS_FAILING);
+    let word = if unheard.is_some() { "SinkTakesNothing" } else { "SinksTake" };
+    let last = told_of.then(|| (NOTIFICATIONS_FAILING, unheard.is_some(), word, unheard.unwrap_or_default()));
+    rows.into_iter().chain(last).map(|row| condition(row, generation, before, now)).collect()
 }
 
 /// A kind of condition, whether it holds, a closed word and a sentence.

@@ -109,11 +109,19 @@ pub trait Gates: Send + Sync {
     fn changed(&self) -> impl Future<Output = ()> + Send;
 }
 
+/// How long the end of a run waits for notices to be delivered, where nobody says otherwise.
+const LAST_NOTICES: Duration = Duration::from_secs(15);
+
 /// Tells people. A sink that is slow or dead delays nothing else.
 ///
 /// # Guarantees
 /// `deliver` of a notice that is in delivery is nothing new. Every notice that was handed over is settled in the end.
 pub trait Notifier: Send + Sync {
+    /// How long a run that is at rest is driven on for what was handed over; what is not settled then stays in its
+    /// outbox. `None` is until everything is settled.
+    fn last_wait(&self) -> Option<Duration> {
+        Some(LAST_NOTICES)
+    }
     /// Hands a notice over; delivery goes on by itself.
     fn deliver(&self, notice: &Notice) -> impl Future<Output = ()> + Send;
     /// The notices that were delivered or given up since the last call.

@@ -19,8 +19,6 @@ use crate::engine::{
     world::{AttemptState, Wishes, World},
 };
 
-/// How long the end of a run waits for notices to be delivered. What is not stays in the outbox.
-const LAST_NOTICES: Duration = Duration::from_secs(15);
 /// Before a gate that could not be written is tried again.
 const GATE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -70,7 +68,7 @@ pub async fn run<S: Store, L: Launcher, G: Gates, N: Notifier, C: Clock>(
             return Ok(state.saved);
         }
         if at_rest && last_notices.is_none() {
-            last_notices = Some(Box::pin(ports.clock.sleep(LAST_NOTICES)));
+            last_notices = ports.notifier.last_wait().map(|wait| Box::pin(ports.clock.sleep(wait)));
         }
         if again {
             continue;

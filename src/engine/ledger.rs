@@ -188,6 +188,9 @@ pub struct Notice {
     /// For a single batch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<AttemptKey>,
+    /// The run that it is about, if that is an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u32>,
     /// One or two sentences for people.
     pub text: String,
 }

@@ -94,6 +94,6 @@ fn queue(
     text: String,
 ) -> Result<(), IllegalEvent> {
     let id = draft.ledger.last_notice + 1;
-    let notice = Notice { id, occasion, at: draft.now, attempt, text };
+    let notice = Notice { id, occasion, at: draft.now, attempt, run: None, text };
     draft.record(EventKind::NoticeQueued { notice })
 }

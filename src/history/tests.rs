@@ -39,6 +39,7 @@ fn stories() -> Vec<Vec<Event>> {
             occasion: Occasion::BatchFailed,
             at: at(id.cast_signed()),
             attempt,
+            run: None,
             text: "it failed".into(),
         };
         event(EventKind::NoticeQueued { notice })

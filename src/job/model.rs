@@ -434,13 +434,20 @@ pub enum Sink {
     },
 }
 
-/// A value that is written, or named by an environment variable and read when it is needed.
+/// A value that is written, or named and read when it is needed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Setting {
     /// As written.
     Literal(String),
-    /// The name of an environment variable.
+    /// The name of an environment variable, on this machine.
     Env(String),
+    /// A key of a Secret of the job's namespace, in a cluster.
+    Secret {
+        /// The Secret's name.
+        name: String,
+        /// The key in it.
+        key: String,
+    },
 }
 
 /// What can be told, in the original's words.

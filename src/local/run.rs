@@ -42,7 +42,7 @@ use crate::{
     },
     job::{identity::RunId, model::Job},
     launch::{self, LocalLauncher, Place},
-    notify::{Notifications, NotifyError},
+    notify::{Here, Notifications, NotifyError},
     store::{self, answers::Answers, error::OpenError, gates::FileGates, home::Home, prune::Keep},
 };
 
@@ -317,7 +317,8 @@ async fn drive_here(
     control::clear(&folder)?;
 
     let answers = Answers::new(machine.home.clone());
-    let notifier = Notifications::open(job, &run, &RunAnswers::new(machine.home.clone(), run.clone()))?;
+    let past = RunAnswers::new(machine.home.clone(), run.clone());
+    let notifier = Notifications::open(job, &run, &past, &Here)?;
     let gate = gate_of(&machine.home, job)?;
     let sessions = sessions_of(&machine.home, job, request.max_sessions)?;
     let meets = Meets { gate, sessions };

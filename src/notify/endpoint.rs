@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, time::Duration};
 use reqwest::{
     Client, StatusCode, Url,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
-    redirect::Policy,
 };
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     NotifyError,
+    outside::Outside,
     sink::{Delivery, chain},
 };
 
@@ -23,6 +23,8 @@ pub(super) struct Endpoint {
     url: Url,
     headers: HeaderMap,
     client: Client,
+    /// Of one try, from the connection to the head of the answer, of which no more is read.
+    timeout: Duration,
 }
 
 impl Endpoint {
@@ -30,6 +32,7 @@ impl Endpoint {
         sink: &str,
         url: &SecretString,
         headers: &BTreeMap<String, String>,
+        outside: &impl Outside,
         timeout: Duration,
     ) -> Result<Self, NotifyError> {
         let url = Url::parse(url.expose_secret().trim())
@@ -49,16 +52,8 @@ impl Endpoint {
             value.set_sensitive(true);
             map.insert(name, value);
         }
-        // An error says only that another part of the process was first, with the same provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .timeout(timeout)
-            // A redirect would send the body, and perhaps the headers, to somebody the job file does not name.
-            .redirect(Policy::none())
-            .user_agent(concat!("mozart/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(NotifyError::Client)?;
-        Ok(Self { url, headers: map, client })
+        let client = outside.connections(sink, &url)?;
+        Ok(Self { url, headers: map, client, timeout })
     }
 
     pub(super) fn host(&self) -> &str {
@@ -73,6 +68,7 @@ impl Endpoint {
             .headers(self.headers.clone())
             .header(CONTENT_TYPE, "application/json")
             .headers(more)
+            .timeout(self.timeout)
             .body(body);
         match request.send().await {
             Ok(response) => judge(response.status(), response.headers()),

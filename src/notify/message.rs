@@ -23,14 +23,19 @@ pub(super) struct Message<'a> {
 }
 
 impl Message<'_> {
+    /// The number of the run that it is about.
+    pub(super) fn run(&self) -> u32 {
+        self.notice.run.unwrap_or(self.subject.run.run)
+    }
+
     /// The idempotency key: the same whenever this notice is sent again, also by a later process.
     pub(super) fn id(&self) -> String {
-        format!("{}.r{}.n{}", self.subject.run.job, self.subject.run.run, self.notice.id)
+        format!("{}.r{}.n{}", self.subject.run.job, self.run(), self.notice.id)
     }
 
     /// One line: `commit-batch-review/3: batch 12 failed`.
     pub(super) fn title(&self) -> String {
-        let Subject { job, run } = self.subject;
+        let (job, run) = (&self.subject.job, self.run());
         let batch = self.notice.attempt.map_or_else(String::new, |key| format!("batch {} ", key.batch));
         let what = match self.notice.occasion {
             Occasion::JobStart | Occasion::BatchStart => "started",
@@ -40,6 +45,6 @@ impl Message<'_> {
             Occasion::JobPaused => "suspended",
             Occasion::RateLimited => "waits for a limit",
         };
-        format!("{job}/{}: {batch}{what}", run.run)
+        format!("{job}/{run}: {batch}{what}")
     }
 }

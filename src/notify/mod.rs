@@ -10,9 +10,11 @@ mod desktop;
 mod endpoint;
 mod markup;
 mod message;
+mod outside;
 mod sink;
 mod slack;
 mod tally;
+mod trouble;
 mod webhook;
 mod worker;
 
@@ -26,11 +28,15 @@ use std::{
 
 use tokio::{sync::mpsc, task::JoinSet};
 
-pub use self::answer::{Answer, Answers, NoAnswers};
+pub use self::{
+    answer::{Answer, Answers, NoAnswers},
+    outside::{Here, Outside},
+};
 use self::{
     message::Subject,
     sink::Sink,
     tally::Tally,
+    trouble::Troubles,
     worker::{Patience, Queued},
 };
 use crate::{
@@ -54,6 +60,22 @@ pub enum NotifyError {
         sink: String,
         /// Which variable.
         variable: String,
+    },
+    /// A value that is named in a cluster cannot be read.
+    #[error("{sink}: {why}")]
+    Unreadable {
+        /// Which sink.
+        sink: String,
+        /// Why, and what to do.
+        why: String,
+    },
+    /// The address is not one that is asked for jobs.
+    #[error("{sink}: {why}")]
+    Refused {
+        /// Which sink.
+        sink: String,
+        /// Why.
+        why: String,
     },
     /// The URL cannot be used. It is not quoted, since it may be a secret.
     #[error("{sink}: its URL is not one of http or https with a host")]
@@ -87,6 +109,7 @@ pub enum NotifyError {
 pub struct Notifications {
     routes: Vec<Route>,
     tally: Arc<Tally>,
+    troubles: Arc<Troubles>,
     _workers: JoinSet<()>,
 }
 
@@ -101,34 +124,80 @@ impl Notifications {
     ///
     /// # Errors
     /// The first sink that cannot be used; nothing is sent to find out.
-    pub fn open(job: &Job, run: &RunId, answers: &impl Answers) -> Result<Self, NotifyError> {
-        let subject = Subject { job: job.name.clone(), run: run.clone() };
-        Self::start(&job.notifications, subject, answers, Patience::default())
+    pub fn open(
+        job: &Job,
+        run: &RunId,
+        answers: &impl Answers,
+        outside: &impl Outside,
+    ) -> Result<Self, NotifyError> {
+        let (opened, unusable) =
+            Self::start(&job.notifications, subject(job, run), answers, outside, Patience::default());
+        unusable.into_iter().next().map_or(Ok(opened), Err)
+    }
+
+    /// The same, without the sinks that cannot be used: [`Self::trouble`] tells of them.
+    pub fn open_usable(job: &Job, run: &RunId, answers: &impl Answers, outside: &impl Outside) -> Self {
+        let (opened, unusable) =
+            Self::start(&job.notifications, subject(job, run), answers, outside, Patience::default());
+        for error in unusable {
+            tracing::warn!(job.name = %job.name, run = run.run, %error, "a sink is told nothing in this run");
+        }
+        opened
+    }
+
+    /// Whether every sink of a job can be used, as far as that can be said without sending anything.
+    ///
+    /// # Errors
+    /// The first that cannot.
+    pub fn check(job: &Job, outside: &impl Outside) -> Result<(), NotifyError> {
+        for (index, notification) in job.notifications.iter().enumerate() {
+            Sink::open(&notification.sink, index + 1, &NoAnswers, outside, Patience::default().timeout)?;
+        }
+        Ok(())
     }
 
     fn start(
         notifications: &[Notification],
         subject: Subject,
         answers: &impl Answers,
+        outside: &impl Outside,
         patience: Patience,
-    ) -> Result<Self, NotifyError> {
+    ) -> (Self, Vec<NotifyError>) {
         let subject = Arc::new(subject);
-        let tally = Arc::new(Tally::default());
+        let (tally, troubles) = (Arc::new(Tally::default()), Arc::new(Troubles::default()));
         let mut workers = JoinSet::new();
         let mut routes = Vec::with_capacity(notifications.len());
+        let mut unusable = Vec::new();
         for (index, notification) in notifications.iter().enumerate() {
-            let sink = Sink::open(&notification.sink, index + 1, answers, patience.timeout)?;
-            let (queue, notices) = mpsc::unbounded_channel();
-            workers.spawn(worker::run(sink, subject.clone(), notices, tally.clone(), patience));
-            routes.push(Route { on: notification.on.clone(), queue });
+            match Sink::open(&notification.sink, index + 1, answers, outside, patience.timeout) {
+                Ok(sink) => {
+                    let (queue, notices) = mpsc::unbounded_channel();
+                    let books = (Arc::clone(&tally), troubles.of(index));
+                    workers.spawn(worker::run(sink, Arc::clone(&subject), notices, books, patience));
+                    routes.push(Route { on: notification.on.clone(), queue });
+                }
+                Err(error) => {
+                    troubles.of(index).is(error.to_string());
+                    unusable.push(error);
+                }
+            }
         }
-        Ok(Self { routes, tally, _workers: workers })
+        (Self { routes, tally, troubles, _workers: workers }, unusable)
+    }
+
+    /// Which sinks take nothing, and why, for people; `None` when there is none.
+    pub fn trouble(&self) -> Option<String> {
+        self.troubles.told()
     }
 
     /// Waits until everything that was handed over is settled, at most `longest`. Returns whether it is.
     pub async fn settle(&self, longest: Duration) -> bool {
         tokio::time::timeout(longest, self.tally.idle()).await.is_ok()
     }
+}
+
+fn subject(job: &Job, run: &RunId) -> Subject {
+    Subject { job: job.name.clone(), run: run.clone() }
 }
 
 impl Notifier for Notifications {

@@ -2,18 +2,17 @@
 
 use std::{error::Error, time::Duration};
 
-use secrecy::SecretString;
-
 use super::{
     NotifyError,
     answer::Answers,
     desktop::Desktop,
     endpoint::Endpoint,
     message::Message,
+    outside::Outside,
     slack::Slack,
     webhook::{Signer, Webhook},
 };
-use crate::job::model::{self, Setting};
+use crate::job::model;
 
 /// How one try of a delivery ended.
 #[derive(Debug)]
@@ -58,6 +57,7 @@ impl<A: Answers> Sink<A> {
         sink: &model::Sink,
         number: usize,
         answers: &A,
+        outside: &impl Outside,
         timeout: Duration,
     ) -> Result<Self, NotifyError> {
         let kind_name = match sink {
@@ -70,9 +70,10 @@ impl<A: Answers> Sink<A> {
         match sink {
             model::Sink::Desktop => Ok(Self { name, kind: Kind::Desktop(Desktop::new(timeout)) }),
             model::Sink::Webhook { url, headers, secret, include_output } => {
-                let endpoint = Endpoint::open(&name, &resolve(&name, url)?, headers, timeout)?;
+                let url = outside.value(&name, url)?;
+                let endpoint = Endpoint::open(&name, &url, headers, outside, timeout)?;
                 let signer = match secret {
-                    Some(secret) => Some(Signer::new(&name, &resolve(&name, secret)?)?),
+                    Some(secret) => Some(Signer::new(&name, &outside.value(&name, secret)?)?),
                     None => None,
                 };
                 let name = at(endpoint.host());
@@ -80,7 +81,8 @@ impl<A: Answers> Sink<A> {
                 Ok(Self { name, kind: Kind::Webhook(Webhook { endpoint, signer, answers }) })
             }
             model::Sink::Slack { url } => {
-                let endpoint = Endpoint::open(&name, &resolve(&name, url)?, &[].into(), timeout)?;
+                let url = outside.value(&name, url)?;
+                let endpoint = Endpoint::open(&name, &url, &[].into(), outside, timeout)?;
                 Ok(Self { name: at(endpoint.host()), kind: Kind::Slack(Slack { endpoint }) })
             }
         }
@@ -94,19 +96,6 @@ impl<A: Answers> Sink<A> {
             Kind::Slack(slack) => slack.deliver(message).await,
         }
     }
-}
-
-/// The value itself, read now.
-fn resolve(sink: &str, setting: &Setting) -> Result<SecretString, NotifyError> {
-    let value = match setting {
-        Setting::Literal(value) => value.clone(),
-        Setting::Env(variable) => std::env::var(variable)
-            .ok()
-            .map(|value| value.trim().to_owned())
-            .filter(|value| !value.is_empty())
-            .ok_or_else(|| NotifyError::Unset { sink: sink.to_owned(), variable: variable.clone() })?,
-    };
-    Ok(value.into())
 }
 
 /// An error and its causes in one line.

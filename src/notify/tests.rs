@@ -18,7 +18,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use super::{Answer, Answers, NoAnswers, Notifications, NotifyError, Subject, slack, worker::Patience};
+use super::{Answer, Answers, Here, NoAnswers, Notifications, NotifyError, Subject, slack, worker::Patience};
 use crate::{
     driver::ports::Notifier,
     engine::{ledger::Notice, world::SettledNotice},
@@ -90,7 +90,8 @@ fn open_with(
 ) -> Result<Notifications, NotifyError> {
     let run = RunId { job: Uuid::from_u128(7), run: 3 };
     let subject = Subject { job: "commit-batch-review".parse().unwrap(), run };
-    Notifications::start(notifications, subject, answers, patience)
+    let (opened, unusable) = Notifications::start(notifications, subject, answers, &Here, patience);
+    unusable.into_iter().next().map_or(Ok(opened), Err)
 }
 
 fn notice(id: u64, occasion: Occasion) -> Notice {
@@ -100,6 +101,7 @@ fn notice(id: u64, occasion: Occasion) -> Notice {
         occasion,
         at: "2026-11-22T20:00:00Z".parse().unwrap(),
         attempt: batch.then_some(AttemptKey { batch: BatchNum(12), ordinal: 2 }),
+        run: None,
         text: "56 of 56 batches succeeded in <1 h> & cost 12.34 USD.".to_owned(),
     }
 }
@@ -170,6 +172,9 @@ async fn an_answer_of_403_or_404_switches_the_sink_off_for_the_run() {
         notifications.deliver(&notice(2, Occasion::JobComplete)).await;
         assert_eq!(settled(&notifications, 2).await, [dropped(1), dropped(2)]);
         assert_eq!(receiver.got().len(), 1);
+        let trouble = notifications.trouble().unwrap();
+        assert!(trouble.contains("switched off") && trouble.contains(&status.to_string()), "{trouble}");
+        assert!(!trouble.contains("secret-path"), "{trouble}");
     }
 }
 
@@ -262,6 +267,31 @@ fn a_text_for_slack_is_cut_at_its_limit_and_never_inside_an_entity() {
     assert!(text.ends_with("&lt;…"));
     let whole = slack::text("title", "short");
     assert_eq!(whole, "*title*\nshort");
+}
+
+/// An answer that JSON makes six times as long.
+#[derive(Clone, Copy)]
+struct Controls;
+
+impl Answers for Controls {
+    async fn read(
+        &self,
+        _: AttemptKey,
+        limit: usize,
+    ) -> Result<Option<Answer>, Box<dyn Error + Send + Sync>> {
+        Ok(Some(Answer { text: "\u{1}".repeat(limit), truncated: false }))
+    }
+}
+
+#[tokio::test]
+async fn no_body_is_longer_than_a_mebibyte() {
+    let (receiver, url) = Receiver::start(&[]).await;
+    let notifications = open_with(&[webhook(url, None, true)], &Controls, quick()).unwrap();
+    notifications.deliver(&notice(1, Occasion::BatchComplete)).await;
+    assert_eq!(settled(&notifications, 1).await, [delivered(1)]);
+    let body = &receiver.got()[0].1;
+    assert!(body.len() <= 1 << 20, "{}", body.len());
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(body).unwrap()["outputTruncated"], true);
 }
 
 /// Answers of a known size.

@@ -18,7 +18,15 @@ use super::{
     message::{Message, Subject},
     sink::Delivery,
 };
-use crate::job::{identity::BatchNum, model::Occasion};
+use crate::job::{
+    identity::{BatchNum, RunId},
+    model::Occasion,
+};
+
+/// The longest body.
+const MAX_BODY_BYTES: usize = 1 << 20;
+/// The most bytes that JSON makes of one.
+const JSON_GROWTH: usize = 6;
 
 /// One webhook.
 pub(super) struct Webhook<A> {
@@ -40,7 +48,7 @@ struct Body<'a> {
     batch: Option<BodyBatch>,
     text: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    output: Option<String>,
+    output: Option<&'a str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     output_truncated: bool,
 }
@@ -69,7 +77,8 @@ impl<A: Answers> Webhook<A> {
 
     async fn answer(&self, message: Message<'_>) -> Option<Answer> {
         let (answers, key) = (self.answers.as_ref()?, message.notice.attempt?);
-        if message.notice.occasion != Occasion::BatchComplete {
+        // The answers are those of this run.
+        if message.notice.occasion != Occasion::BatchComplete || message.notice.run.is_some() {
             return None;
         }
         answers.read(key, MAX_ANSWER_BYTES).await.unwrap_or_else(|error| {
@@ -79,15 +88,29 @@ impl<A: Answers> Webhook<A> {
     }
 }
 
+/// At most [`MAX_BODY_BYTES`]: an answer of characters that JSON writes as six is cut the shorter.
 fn body(message: Message<'_>, id: &str, answer: Option<Answer>) -> Vec<u8> {
-    let Message { subject: Subject { job, run }, notice } = message;
+    let whole = json(message, id, answer.as_ref());
+    match answer {
+        Some(mut answer) if whole.len() > MAX_BODY_BYTES => {
+            let most = answer.text.floor_char_boundary(answer.text.len() / JSON_GROWTH);
+            answer.text.truncate(most);
+            answer.truncated = true;
+            json(message, id, Some(&answer))
+        }
+        _ => whole,
+    }
+}
+
+fn json(message: Message<'_>, id: &str, answer: Option<&Answer>) -> Vec<u8> {
+    let Message { subject: Subject { job, run: RunId { job: uid, .. } }, notice } = message;
     let (output, output_truncated) =
-        answer.map_or((None, false), |Answer { text, truncated }| (Some(text), truncated));
+        answer.map_or((None, false), |Answer { text, truncated }| (Some(text.as_str()), *truncated));
     let body = Body {
         id,
         event: notice.occasion,
         at: notice.at,
-        job: BodyJob { name: job.as_str(), uid: run.job.to_string(), run: run.run },
+        job: BodyJob { name: job.as_str(), uid: uid.to_string(), run: message.run() },
         batch: notice.attempt.map(|key| BodyBatch { number: key.batch, attempt: key.ordinal }),
         text: &notice.text,
         output,

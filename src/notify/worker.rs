@@ -12,6 +12,7 @@ use super::{
     message::{Message, Subject},
     sink::{Delivery, Sink},
     tally::Tally,
+    trouble::Trouble,
 };
 use crate::engine::ledger::Notice;
 
@@ -71,7 +72,7 @@ pub(super) async fn run<A: Answers>(
     sink: Sink<A>,
     subject: Arc<Subject>,
     mut queue: mpsc::UnboundedReceiver<Queued>,
-    tally: Arc<Tally>,
+    (tally, trouble): (Arc<Tally>, Trouble),
     patience: Patience,
 ) {
     let name = sink.name.as_str();
@@ -85,23 +86,32 @@ pub(super) async fn run<A: Answers>(
             continue;
         }
         let delivered = deliver(&sink, &subject, &queued, patience).await;
-        tally.close(id, delivered.is_err());
+        let dropped = delivered.is_err();
         health = match delivered {
-            Ok(()) => Health::Alive,
+            Ok(()) => {
+                trouble.is_over();
+                Health::Alive
+            }
             Err(GivenUp::Refused(why)) => {
                 tracing::warn!(sink = name, notice = id, "{name} refused a notice: {why}");
                 Health::Alive
             }
             Err(GivenUp::Dead(why)) => {
                 let waited = patience.give_up_after.as_secs();
-                tracing::warn!(sink = name, notice = id, "{name} took nothing for {waited} s: {why}");
+                let why = format!("{name} took nothing for {waited} s: {why}");
+                tracing::warn!(sink = name, notice = id, "{why}");
+                trouble.is(why);
                 Health::Dead
             }
             Err(GivenUp::Off(why)) => {
-                tracing::warn!(sink = name, notice = id, "{name} is switched off for this run: {why}");
+                let why = format!("{name} is switched off for this run: {why}");
+                tracing::warn!(sink = name, notice = id, "{why}");
+                trouble.is(why);
                 Health::Off
             }
         };
+        // Last: whoever hears of it looks at the rest.
+        tally.close(id, dropped);
     }
 }
 

@@ -3,9 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says so by where it stops")]
 
 mod attempts;
+mod authors;
 mod chart;
 #[path = "../it/fake_api/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the tests without a cluster use the rest")]
+#[expect(dead_code, reason = "the tests without a cluster use the rest")]
 mod fake_api;
 mod lease;
 mod operator;

@@ -111,6 +111,18 @@ async fn what_cannot_run_in_a_cluster_is_refused_with_the_reason() {
             "command goes with",
         ),
         (json!({"notifications": [{"type": "slack"}]}), "webhook and slack need one of url and urlFrom"),
+        (
+            json!({"notifications": [{"type": "slack", "url": "https://hooks.slack.com/services/T/B/x"}]}),
+            "this address is a secret",
+        ),
+        (
+            json!({"notifications": [{"type": "webhook", "url": "https://me:pass@example.com/"}]}),
+            "this address is a secret",
+        ),
+        (
+            json!({"notifications": [{"type": "webhook", "url": "https://example.com", "headers": {"Authorization": "Bearer x"}}]}),
+            "a header that holds a secret",
+        ),
         (json!({"pod": {"labels": {"mozart.dev/run": "1"}}}), "are not yours to set"),
         (json!({"pod": {"labels": {"app.kubernetes.io/name": "x"}}}), "are not yours to set"),
         (json!({"pod": {"volumes": [{"name": "v"}]}}), "a volume is exactly one of"),

@@ -76,7 +76,7 @@ async fn a_ledger_is_saved_over_spec_edits_and_read_back_whole() {
     ledger_now.phase = RunPhase::Complete;
     ledger_now.ended = Some(Timestamp::now());
     let summary = Summary { total: 5, of_total: 5, succeeded: 5, ..Summary::default() };
-    store.show(Shown { summary, waiting: None, held: None, wrong: None });
+    store.show(Shown { summary, waiting: None, held: None, wrong: None, unheard: None });
     store.save(&ledger_now, &[]).await.unwrap();
 
     let stored = jobs.get("night").await.unwrap();

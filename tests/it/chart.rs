@@ -3,10 +3,10 @@
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
 use mozart::cluster::{
-    crd,
+    admission, crd,
     role::{IN_NAMESPACES, Right},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::examples::check_generated;
 
@@ -34,6 +34,17 @@ fn the_rights_in_the_chart_are_those_of_the_operator() {
     check_generated(
         "charts/mozart/files/rights.yaml",
         &format!("# Made from src/cluster/role.rs: change that.\n{rules}"),
+    );
+}
+
+#[test]
+fn the_policies_in_the_chart_are_those_of_mozart_rbac() {
+    let policies: Vec<Value> =
+        admission::policies().map(|one| json!({"name": one.name, "spec": one.spec})).to_vec();
+    let policies = serde_saphyr::to_string(&policies).unwrap();
+    check_generated(
+        "charts/mozart/files/policies.yaml",
+        &format!("# Made from src/cluster/admission.rs: change that.\n{policies}"),
     );
 }
 

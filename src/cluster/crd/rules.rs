@@ -186,6 +186,17 @@ pub(super) const JOB: &[Rule] = &[
         "self.type == 'desktop' ? !(has(self.url) || has(self.urlFrom)) : has(self.url) != has(self.urlFrom)",
         "webhook and slack need one of url and urlFrom; desktop takes neither",
     ),
+    // Who may read a job may not read everything that its author may.
+    rule(
+        "spec.notifications[]",
+        "!has(self.url) || (self.type != 'slack' && !self.url.matches('^[^:]*:/*([^/]*@|hooks[.]slack[.]com/|discord(app)?[.]com/api/webhooks/)'))",
+        "this address is a secret: write urlFrom.secretKeyRef, of a Secret of the type mozart.dev/webhook",
+    ),
+    rule(
+        "spec.notifications[]",
+        "!has(self.headers) || self.headers.all(name, !(name.lowerAscii() in ['authorization', 'proxy-authorization', 'cookie', 'x-api-key']))",
+        "a header that holds a secret is read by everybody who reads the job: secretFrom signs what is sent",
+    ),
     rule("spec.pod.env[]", "!(has(self.value) && has(self.valueFrom))", "write one of value and valueFrom"),
     rule(
         "spec.pod.env[].valueFrom",

@@ -261,6 +261,18 @@ pub(super) enum Not {
     Busy { message: String },
 }
 
+impl Not {
+    /// What is missing, for people.
+    pub(super) fn message(&self) -> &str {
+        match self {
+            Self::Unfit { message, .. }
+            | Self::Missing { message }
+            | Self::Forbidden { message }
+            | Self::Busy { message } => message,
+        }
+    }
+}
+
 async fn held(
     context: &Context,
     job: &JobObject,

@@ -20,7 +20,7 @@ use crate::{
         turn::RunState,
     },
     engine::{
-        ledger::{Ledger, RunStart},
+        ledger::{Ledger, Notice, RunStart},
         ranges::Ranges,
         rerun::rerun,
     },
@@ -70,6 +70,7 @@ pub(super) async fn begin(
             Ok(mut ledger) => {
                 // The store counts on, whichever run it is that is stored.
                 ledger.seq = last.seq;
+                carry(last, &mut ledger);
                 ledger
             }
             Err(error) => {
@@ -84,6 +85,14 @@ pub(super) async fn begin(
     store.save(&ledger, &journal).await?;
     tracing::info!(job.namespace = job.namespace, job.name = job.name, run = number, "a run begins");
     Ok(Prepared::Begun)
+}
+
+/// What of a run is not told yet is told beside what the next one has to tell: a sink that takes nothing holds no run up.
+fn carry(last: &Ledger, ledger: &mut Ledger) {
+    let untold = last.outbox.iter().cloned();
+    ledger.outbox =
+        untold.map(|notice| Notice { run: notice.run.or(Some(last.run.run)), ..notice }).collect();
+    ledger.last_notice = last.last_notice;
 }
 
 /// The ledger of a run of everything.

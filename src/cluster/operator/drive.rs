@@ -20,9 +20,9 @@ use super::{
     herald::Announced,
     in_process,
     in_turn::{Attempts, InTurn},
+    notices::{self, ByOperator, Notices},
     prepare::{self, Key, live, sentences},
     roster::Seen,
-    silent::Silent,
     task::wishes,
 };
 use crate::{
@@ -63,6 +63,7 @@ struct Ready {
     means: Means,
     credential: Option<Key>,
     pods: Pods,
+    outside: ByOperator,
 }
 
 /// How the attempts of a run are run.
@@ -89,7 +90,7 @@ pub(super) async fn drive(
         Readied::Not(not) => return Ok(Err(not)),
     };
     drop(taking_up);
-    let Ready { loaded, wrong, plan, means, credential, pods } = ready;
+    let Ready { loaded, wrong, plan, means, credential, pods, outside } = ready;
     let run_id = ledger.run.clone();
     let durability = match &means {
         Means::Pods(_) => Durability::Durable,
@@ -121,16 +122,19 @@ pub(super) async fn drive(
         }
         Means::Tasks(way) => Attempts::Tasks(in_process::launcher(context, job, &loaded_job, &run_id, way)),
     };
+    let notices = Notices::open(&loaded_job, &run_id, &outside);
     let metrics = &context.telemetry.metrics;
     let shared = credential.map(|key| key.shared);
     let payer = shared.as_ref().map(|shared| shared.name().to_owned()).unwrap_or_default();
     let gates = RunGate::of(shared.as_ref());
     let seat = shared.map(|shared| shared.seat(job.uid, &job.name, Some(&pods)));
+    let settled = watch::Sender::new(false);
     let launcher = InTurn {
         attempts,
         seat,
         run: run_id.clone(),
         closing: context.closing.clone(),
+        settled: settled.clone(),
         looked: Mutex::new(Instant::now()),
     };
     if let Some(wrong) = wrong.as_ref().filter(|wrong| !is_told(job, wrong)) {
@@ -148,18 +152,24 @@ pub(super) async fn drive(
         Announced { store, herald: &context.herald, job: job.reference(), metrics, credential: &payer };
     let saved = Noted { store: announced, claims: &claims };
     let clock = &context.clock;
-    let ports = Ports { store: &saved, launcher: &launcher, gates: &gates, notifier: &Silent, clock };
+    let ports = Ports { store: &saved, launcher: &launcher, gates: &gates, notifier: &notices, clock };
     let in_process = matches!(launcher.attempts, Attempts::Tasks(_));
     let stale = Notify::new();
     let turned = watch::Sender::new(());
-    let settled = watch::Sender::new(false);
     let mut batches = metrics.batches();
+    let mut left = false;
     let show = |view: &View<'_>| {
         metrics.turn(launcher.since_look());
         batches.be(unfinished(view.summary));
         let held = launcher.attempts.held_up();
         let (summary, waiting) = (*view.summary, view.waiting.cloned());
-        store.show(Shown { summary, waiting, held, wrong: wrong.clone() });
+        let unheard = notices.trouble();
+        store.show(Shown { summary, waiting, held, wrong: wrong.clone(), unheard });
+        // Whoever waits for the workspace does not wait until everybody is told.
+        if view.ledger.is_over() && !left {
+            left = true;
+            context.leave(&job.namespace, job.uid);
+        }
         // Pods are left to whoever leads next; what runs in this process ends with it.
         settled.send_replace(view.settled && (!in_process || view.summary.running == 0));
         launcher.waits(view.waiting);
@@ -288,7 +298,8 @@ async fn make_ready(
         tracing::warn!(job.namespace = namespace, job.name = job.name, other.uid = %other, "two active runs work in one workspace");
     }
     let pods = context.pods(namespace).await;
-    Ok(Readied::Ready(Box::new(Ready { loaded, wrong, plan: plan_ref, means, credential, pods })))
+    let outside = notices::outside(context, namespace, &loaded.job).await?;
+    Ok(Readied::Ready(Box::new(Ready { loaded, wrong, plan: plan_ref, means, credential, pods, outside })))
 }
 
 /// Writes the plan of a run that has begun, as far as its ledger goes, and of which nothing else was done.
@@ -317,6 +328,7 @@ async fn write_plan(
     } else {
         anew = first(ledger.run.clone(), hash, total, now);
         anew.seq = ledger.seq;
+        (anew.outbox, anew.last_notice) = (ledger.outbox.clone(), ledger.last_notice);
     }
     let (anew, journal) = RunState::new(anew).snapshot();
     store.save(&anew, &journal).await?;

@@ -3,14 +3,11 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::Secret;
-use kube::Api;
-use secrecy::SecretString;
-
 use super::{
     attend::{Not, Trouble},
     context::Context,
     prepare::Key,
+    secrets::{self, Purpose},
 };
 use crate::{
     api::{credential::CredentialType, run::Retain},
@@ -20,9 +17,6 @@ use crate::{
     launch::task::{TaskLauncher, TaskPlace},
 };
 
-/// The type of the Secrets that the operator reads for batches. A type cannot be changed, so no Secret that was made for
-/// something else can be named.
-pub(super) const SECRET_TYPE: &str = "mozart.dev/credential";
 /// Where the key is sent if the credential does not say it.
 const SERVICE: &str = "https://api.anthropic.com";
 
@@ -47,38 +41,9 @@ pub(super) async fn way(context: &Context, job: &JobObject, key: &Key) -> Result
             return Ok(Err(Not::Forbidden { message: format!("the baseURL of {from} is not asked: {why}") }));
         }
     };
-    let api: Api<Secret> = Api::namespaced(context.client.clone(), &job.namespace);
-    let found = match api.get_opt(&secret.name).await {
-        Err(kube::Error::Api(answer)) if answer.is_forbidden() => {
-            let message = format!(
-                "the operator may not read the Secret {} of {from}: `mozart grant -n {} {}` prints the right that it \
-                 needs",
-                secret.name, job.namespace, secret.name
-            );
-            return Ok(Err(Not::Forbidden { message }));
-        }
-        found => found?,
-    };
-    let Some(found) = found else {
-        let message = format!("there is no Secret {}, which {from} names", secret.name);
-        return Ok(Err(Not::Missing { message }));
-    };
-    if found.type_.as_deref() != Some(SECRET_TYPE) {
-        let message = format!(
-            "the Secret {} of {from} is of the type {}, and the operator reads none but of the type {SECRET_TYPE}: make \
-             it anew with that type",
-            secret.name,
-            found.type_.as_deref().unwrap_or("Opaque")
-        );
-        return Ok(Err(Not::Forbidden { message }));
-    }
-    let value = found.data.as_ref().and_then(|data| data.get(&secret.key));
-    let value = value.and_then(|value| std::str::from_utf8(&value.0).ok()).map(str::trim);
-    let Some(value) = value.filter(|value| !value.is_empty()) else {
-        let message = format!("the Secret {} of {from} has no text under {}", secret.name, secret.key);
-        return Ok(Err(Not::Missing { message }));
-    };
-    Ok(Ok(Way::Given { key: SecretString::from(value), from, client }))
+    let named = (secret.name.as_str(), secret.key.as_str());
+    let value = secrets::read(context, &job.namespace, named, Purpose::Credential, &from).await?;
+    Ok(value.map(|key| Way::Given { key, from, client }))
 }
 
 /// The launcher of a run whose batches are tasks of this process.

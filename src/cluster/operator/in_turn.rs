@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::watch, time::Instant};
 
 use super::{claims::SavedClaims, closing::Closing};
 use crate::{
@@ -114,6 +114,8 @@ pub(super) struct InTurn {
     pub(super) closing: Closing,
     /// When the turn began.
     pub(super) looked: Mutex<Instant>,
+    /// Whether the operator could end without losing anything of the run.
+    pub(super) settled: watch::Sender<bool>,
 }
 
 impl InTurn {
@@ -174,6 +176,10 @@ impl Launcher for InTurn {
 
     async fn launch(&self, start: Start) {
         if !self.closing.is_closed() && self.seat.as_ref().is_none_or(CredentialSeat::start) {
+            if matches!(self.attempts, Attempts::Tasks(_)) {
+                // It would end with this process, and no turn has seen it yet.
+                self.settled.send_replace(false);
+            }
             self.attempts.launch(start).await;
         }
     }

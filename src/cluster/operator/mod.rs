@@ -10,9 +10,10 @@ mod drive;
 mod herald;
 mod in_process;
 mod in_turn;
+mod notices;
 mod prepare;
 mod roster;
-mod silent;
+mod secrets;
 mod size;
 mod task;
 #[cfg(test)]

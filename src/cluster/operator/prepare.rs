@@ -10,7 +10,7 @@ use super::{
     attend::{Not, Trouble},
     begin::folder,
     context::Context,
-    in_process, size,
+    in_process, notices, size,
 };
 use crate::{
     api::{
@@ -77,6 +77,9 @@ pub(super) async fn prepare(context: &Arc<Context>, job: &JobObject) -> Result<R
         && let Some(key) = &credential
         && let Err(not) = in_process::way(context, job, key).await?
     {
+        return Ok(Err(not));
+    }
+    if let Some(not) = notices::refusal(context, &job.namespace, &loaded.job).await? {
         return Ok(Err(not));
     }
     let volume = match place(context, job).await? {

@@ -88,7 +88,8 @@ pub fn task(job: &JobObject, me: Me<'_>, now: Timestamp) -> Task {
         let rerun_id = rerun.map(|rerun| rerun.id.clone());
         return begin_unless_suspended(job, Beginning { last: None, select: Select::All, rerun_id });
     };
-    if !ledger.is_over() || !ledger.outbox.is_empty() {
+    let tells = !ledger.outbox.is_empty();
+    if !ledger.is_over() || tells && job.spec.suspend == Some(true) {
         return Task::Drive(Box::new(ledger));
     }
     if let Some(rerun) = rerun.filter(|rerun| job.status.rerun_id.as_ref() != Some(&rerun.id)) {
@@ -99,6 +100,9 @@ pub fn task(job: &JobObject, me: Me<'_>, now: Timestamp) -> Task {
             }
             Err(message) => Task::Unfit { reason: "InvalidSpec", message },
         };
+    }
+    if tells {
+        return Task::Drive(Box::new(ledger));
     }
     Task::Rest { expires: expires(job, &ledger) }
 }

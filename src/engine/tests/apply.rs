@@ -49,7 +49,14 @@ fn judging(phase: RunPhase) -> Ledger {
 }
 
 fn notice(id: u64) -> Notice {
-    Notice { id, occasion: Occasion::JobStart, at: at(0), attempt: None, text: "Begun.".to_owned() }
+    Notice {
+        id,
+        occasion: Occasion::JobStart,
+        at: at(0),
+        attempt: None,
+        run: None,
+        text: "Begun.".to_owned(),
+    }
 }
 
 fn suspended(terminate: bool) -> RunPhase {

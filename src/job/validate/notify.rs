@@ -15,13 +15,6 @@ pub fn notifications(api: &[api::Notification], context: &mut Context<'_>) -> Ve
 }
 
 fn sink(api: &api::Notification, path: &str, context: &mut Context<'_>) -> Option<Notification> {
-    if context.sources.mode() == Mode::Cluster {
-        if !matches!(api.kind, NotificationType::Desktop) {
-            let message = format!("`{}` cannot be sent by the operator", context.name(path));
-            context.error(path, message, "take it out; `kubectl wait` and Events tell how a job ended");
-        }
-        return None;
-    }
     let (is, kind) = match api.kind {
         NotificationType::Desktop => ("desktop", 0),
         NotificationType::Webhook => ("webhook", 1),
@@ -42,6 +35,8 @@ fn sink(api: &api::Notification, path: &str, context: &mut Context<'_>) -> Optio
         }
     }
     let sink = match api.kind {
+        // An operator has no desktop, and the same file may serve both.
+        NotificationType::Desktop if context.sources.mode() == Mode::Cluster => return None,
         NotificationType::Desktop => Sink::Desktop,
         NotificationType::Webhook => {
             let headers = api.headers.clone().unwrap_or_default();
@@ -92,7 +87,11 @@ fn address(api: &api::Notification, path: &str, context: &mut Context<'_>) -> Op
         }
         (None, None) => {
             let message = format!("`{}` does not say where to", context.name(path));
-            let help = format!("add `url: https://…`, or `{}: {{env: NAME}}`", context.spell("urlFrom"));
+            let from = match context.sources.mode() {
+                Mode::Local => "{env: NAME}",
+                Mode::Cluster => "{secretKeyRef: {name: …, key: …}}",
+            };
+            let help = format!("add `url: https://…`, or `{}: {from}`", context.spell("urlFrom"));
             context.error(path, message, help);
             None
         }
@@ -100,9 +99,12 @@ fn address(api: &api::Notification, path: &str, context: &mut Context<'_>) -> Op
 }
 
 fn setting(from: &api::ValueFrom, path: &str, context: &mut Context<'_>) -> Option<Setting> {
-    match (&from.env, context.sources.mode()) {
-        (Some(name), Mode::Local) => Some(Setting::Env(name.clone())),
-        (_, mode) => {
+    match (&from.env, &from.secret_key_ref, context.sources.mode()) {
+        (Some(name), _, Mode::Local) => Some(Setting::Env(name.clone())),
+        (_, Some(key), Mode::Cluster) => {
+            Some(Setting::Secret { name: key.name.clone(), key: key.key.clone() })
+        }
+        (_, _, mode) => {
             let (what, help) = match mode {
                 Mode::Local => ("environment variable", "add `env: NAME`"),
                 Mode::Cluster => ("key of a Secret", "add `secretKeyRef: {name: …, key: …}`"),

@@ -2,6 +2,7 @@
 
 pub mod claude;
 mod journal;
+mod limit;
 pub mod operator;
 
 use k8s_openapi::api::core::v1::Secret;

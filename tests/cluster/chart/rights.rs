@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mozart::cluster::{operator::Scope, role::Installation};
+use mozart::cluster::{admission, operator::Scope, role::Installation};
 use serde_json::{Value, json};
 
 use super::rendered;
@@ -36,6 +36,29 @@ async fn the_rights_of_a_release_are_those_that_mozart_rbac_prints() {
             Installation { name: "mozart".to_owned(), namespace: "ops".to_owned(), scope }.manifests();
         assert_eq!(grants(&made), grants(&printed), "{values}");
     }
+}
+
+#[tokio::test]
+async fn the_policies_of_a_release_are_those_that_mozart_rbac_prints() {
+    let scope = |names: &[&str]| Scope::Namespaces(names.iter().map(|&name| name.to_owned()).collect());
+    for (values, scope) in [
+        ("{}", scope(&["ops"])),
+        ("jobs: {namespaces: [a, b]}", scope(&["a", "b"])),
+        ("jobs: {clusterWide: true}", Scope::Cluster),
+    ] {
+        let of_admission = |one: &Value| one["kind"].as_str().unwrap().starts_with("ValidatingAdmission");
+        let part = |one: &Value| json!([one["kind"], one["metadata"]["name"], one["spec"]]);
+        let made: Vec<Value> =
+            rendered("ops", values).await.unwrap().iter().filter(|one| of_admission(one)).map(part).collect();
+        let installation = Installation { name: "mozart".to_owned(), namespace: "ops".to_owned(), scope };
+        let mut printed: Vec<Value> = admission::manifests(&installation).iter().map(part).collect();
+        let mut made = made;
+        made.sort_by_key(ToString::to_string);
+        printed.sort_by_key(ToString::to_string);
+        assert_eq!(made, printed, "{values}");
+    }
+    let off = rendered("ops", "admission: {enabled: false}").await.unwrap();
+    assert!(off.iter().all(|one| !one["kind"].as_str().unwrap().starts_with("ValidatingAdmission")));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod audit;
 mod cut;
+pub mod in_process;
 mod killed;
 mod kubelet;
 mod outage;
@@ -35,17 +36,23 @@ use crate::{
 /// What the operators' accounts are called, or how their names begin. By it they are found in the audit log.
 pub const ACCOUNT: &str = "mozart";
 
-/// Makes the object of a manifest in the namespace.
+/// Makes the object of a manifest in the namespace, or in the one that the manifest names.
 pub async fn make(namespace: &Namespace, manifest: &Value) {
     let object = object(manifest);
     let kind = ApiResource::from_gvk(&object.types.as_ref().unwrap().try_into().unwrap());
-    let api: Api<DynamicObject> = Api::namespaced_with(namespace.client.clone(), &namespace.name, &kind);
+    let place = object.namespace().unwrap_or_else(|| namespace.name.clone());
+    let api: Api<DynamicObject> = Api::namespaced_with(namespace.client.clone(), &place, &kind);
     api.create(&PostParams::default(), &object).await.unwrap();
 }
 
 /// Makes an account with the rights that `mozart rbac` prints. Several of a namespace share one lease.
 pub async fn account(namespace: &Namespace, name: &str) {
-    let scope = Scope::Namespaces(vec![namespace.name.clone()]);
+    account_for(namespace, name, &[namespace]).await;
+}
+
+/// The same, with the rights of who runs the jobs of these namespaces.
+pub async fn account_for(namespace: &Namespace, name: &str, of: &[&Namespace]) {
+    let scope = Scope::Namespaces(of.iter().map(|one| one.name.clone()).collect());
     let installation = Installation { name: name.to_owned(), namespace: namespace.name.clone(), scope };
     for mut manifest in installation.manifests() {
         if let Some(names) = manifest.pointer_mut("/rules/0/resourceNames") {
@@ -97,11 +104,17 @@ impl Place {
     /// Starts an operator under an account's login. It is killed when it is dropped; started again it is the same to the
     /// lease, as a container is.
     pub fn start(&self, account: &str) -> Child {
+        self.start_with(account, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(&self, account: &str, more: &[&str]) -> Child {
         let log = File::options().append(true).create(true).open(self.file(account, "log")).unwrap();
         Command::new(env!("CARGO_BIN_EXE_mozart"))
             .args(["operator", "--image", "localhost/mozart:test", "--batch-image", "localhost/mozart:test"])
             .args(["--identity", &self.identity(account)])
             .args(["--metrics-address", "127.0.0.1:0"])
+            .args(more)
             .env("KUBECONFIG", self.file(account, "kubeconfig"))
             .env("MOZART_LOG", "mozart=info")
             .env("MOZART_LOG_FORMAT", "json")

@@ -190,3 +190,52 @@ async fn who_no_longer_leads_breaks_its_requests_off() {
     let closed = tokio::time::timeout(Duration::from_mins(1), asked.read_to_end(&mut rest)).await;
     assert!(closed.is_ok(), "it still waits for its answer");
 }
+
+/// What runs of it ends with it: nobody pays for an answer that nobody wants.
+#[tokio::test]
+async fn a_deleted_job_breaks_its_requests_off_within_a_second() {
+    let service = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = ApiServer::default();
+    put_all(&server, &format!("http://{}", service.local_addr().unwrap()), 1, 1);
+    let _operator = Operator::start(&server);
+    let (mut asked, _) = service.accept().await.unwrap();
+    asked.read_u8().await.unwrap();
+    server.delete(JOB);
+    let mut rest = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(1), asked.read_to_end(&mut rest)).await;
+    assert!(closed.is_ok(), "it still waits for its answer");
+}
+
+#[tokio::test]
+async fn an_operator_that_is_asked_to_end_waits_for_the_answers_on_their_way_and_asks_nothing_more() {
+    let api = FakeApi::playing([Reply::text("slow").after(Duration::from_secs(2))]).await;
+    let server = ApiServer::default();
+    put_all(&server, api.url(), 50, 3);
+    let operator = Operator::start(&server);
+    while api.requests().len() < 3 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    operator.stop().await;
+    assert_eq!(api.requests().len(), 3);
+    assert_eq!(status(&server)["checkpoint"]["succeeded"], "1-3");
+    assert_eq!(answers(&server).await.len(), 3);
+    let lease = server.get(LEASE).unwrap();
+    assert!(lease["spec"]["holderIdentity"].is_null(), "whoever is next goes on at once: {lease}");
+    let _next = Operator::named(&server, "next", |_| {});
+    until(&server, "the rest", |server| status(server)["batches"]["succeeded"].as_u64() > Some(3)).await;
+}
+
+/// H21: each would pay for it.
+#[tokio::test]
+async fn of_two_operators_that_both_believe_a_job_to_be_theirs_one_asks() {
+    let api = FakeApi::playing([Reply::text("well").after(Duration::from_millis(100))]).await;
+    let server = ApiServer::default();
+    put_all(&server, api.url(), 40, 4);
+    let _one = Operator::start(&server);
+    let _other = Operator::named(&server, "another", |settings| {
+        settings.lease.name = "another".to_owned();
+        settings.writer = "mozart/another".to_owned();
+    });
+    until_phase(&server, "Complete").await;
+    assert_eq!(api.requests().len(), 40, "each batch is paid once");
+}

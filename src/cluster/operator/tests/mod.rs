@@ -6,6 +6,7 @@ mod credentials;
 mod edits;
 mod faults;
 mod in_process;
+mod notices;
 mod outages;
 mod runs;
 mod stopping;

@@ -71,14 +71,18 @@ impl Claim {
     }
 }
 
-/// A service at an address that Pods reach; it lets each batch write its file, and then say that it is done.
-pub async fn service(namespace: &Namespace) -> FakeApi {
+/// An address of this machine that Pods reach.
+pub async fn reachable(namespace: &Namespace) -> TcpListener {
     let nodes: Api<Node> = Api::all(namespace.client.clone());
     let nodes = nodes.list(&ListParams::default()).await.unwrap();
     let addresses = nodes.items.into_iter().filter_map(|node| node.status?.addresses).flatten();
     let address = addresses.into_iter().find(|one| one.type_ == "InternalIP").unwrap().address;
-    let listener = TcpListener::bind((address, 0)).await.unwrap();
-    FakeApi::start_on(listener, |request: &Request| {
+    TcpListener::bind((address, 0)).await.unwrap()
+}
+
+/// A service that Pods reach; it lets each batch write its file, and then say that it is done.
+pub async fn service(namespace: &Namespace) -> FakeApi {
+    FakeApi::start_on(reachable(namespace).await, |request: &Request| {
         let said = request.said();
         let batch =
             said.split("This is batch ").nth(1).and_then(|rest| rest.split('.').next()).unwrap_or("0");
