@@ -61,6 +61,11 @@ impl Writes {
         counted.map(|(_, count)| count).sum()
     }
 
+    /// Those of one verb and resource: `patch mozartjobs/status`.
+    pub fn of(&self, what: &str) -> u32 {
+        self.0.get(what).copied().unwrap_or(0)
+    }
+
     /// Each kind, for people.
     pub fn text(&self) -> String {
         let each: Vec<String> = self.0.iter().map(|(what, count)| format!("{count} {what}")).collect();

@@ -5,6 +5,7 @@
 //! nothing.
 #![expect(clippy::expect_used, reason = "a bench that cannot go on says so by where it stops")]
 
+mod asks;
 mod audit;
 mod floor;
 mod idle;
@@ -44,6 +45,9 @@ fn main() {
         let report = Report::new(&machine::description(folder.path()));
         if wanted("throughput") {
             throughput::compare(&report, &kubernetes).await;
+        }
+        if wanted("asks") {
+            asks::compare(&report, &kubernetes).await;
         }
         if wanted("reaction") {
             reaction::compare(&report, &kubernetes).await;

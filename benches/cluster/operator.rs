@@ -27,6 +27,7 @@ impl Operator {
         let child = Command::new(env!("CARGO_BIN_EXE_mozart"))
             .args(["operator", "--all-namespaces", "--identity", "bench", "--lease-namespace", HOME])
             .args(["--metrics-address", "127.0.0.1:0"])
+            .args(["--allow-address", "127.0.0.0/8"])
             .args(["--image", "localhost/mozart:bench", "--batch-image", "localhost/mozart:bench"])
             .env("KUBECONFIG", &kubernetes.kubeconfig)
             .env_remove("RUST_LOG")

@@ -9,6 +9,7 @@ mod outage;
 mod prometheus;
 mod proxy;
 mod rights;
+mod unsaid;
 
 use std::{
     fs::{self, File},
@@ -66,11 +67,19 @@ pub async fn account_for(namespace: &Namespace, name: &str, of: &[&Namespace]) {
 pub struct Place {
     folder: tempfile::TempDir,
     namespace: String,
+    /// Of what its operators log.
+    filter: &'static str,
 }
 
 impl Place {
     pub fn new(namespace: &Namespace) -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), namespace: namespace.name.clone() }
+        let folder = tempfile::tempdir().unwrap();
+        Self { folder, namespace: namespace.name.clone(), filter: "mozart=info" }
+    }
+
+    /// With operators that log this.
+    pub fn logging(self, filter: &'static str) -> Self {
+        Self { filter, ..self }
     }
 
     /// Writes the login of an account; `server` is an address in place of the API server's own.
@@ -116,7 +125,7 @@ impl Place {
             .args(["--metrics-address", "127.0.0.1:0"])
             .args(more)
             .env("KUBECONFIG", self.file(account, "kubeconfig"))
-            .env("MOZART_LOG", "mozart=info")
+            .env("MOZART_LOG", self.filter)
             .env("MOZART_LOG_FORMAT", "json")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -126,9 +135,14 @@ impl Place {
             .unwrap()
     }
 
+    /// Everything that the operators of an account have said.
+    pub fn said(&self, account: &str) -> String {
+        fs::read_to_string(self.file(account, "log")).unwrap_or_default()
+    }
+
     /// What the operators of an account have logged.
     pub fn log(&self, account: &str) -> Vec<Value> {
-        let text = fs::read_to_string(self.file(account, "log")).unwrap_or_default();
+        let text = self.said(account);
         // The last line of a killed one may be half a line.
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }

@@ -325,6 +325,10 @@ async fn a_notification_names_no_secret_that_was_not_made_and_granted_for_it_and
     let signs =
         json!([{"type": "webhook", "url": "https://hooks.example.com/", "secretFrom": from("db-password")}]);
     assert_eq!(refused(signs, &nothing).await.0, "CredentialForbidden");
+    let answers = json!([{"type": "webhook", "url": "https://hooks.example.com/", "includeOutput": true}]);
+    let (reason, message) = refused(answers, &nothing).await;
+    assert_eq!(reason, "InvalidSpec");
+    assert!(message.contains("includeOutput"), "{message}");
     let (reason, message) = refused(hook(json!({"env": "PATH"})), &nothing).await;
     assert_eq!(reason, "InvalidSpec");
     assert!(message.contains("secretKeyRef") && !message.contains("/bin"), "{message}");
