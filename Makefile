@@ -7,7 +7,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 # Tests never talk to a real service, nor use a login or a desktop of the person who runs them.
 unexport ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_OAUTH_TOKEN DBUS_SESSION_BUS_ADDRESS MOZART_HOME
 
-.PHONY: help tools lint deny test test-chart test-cluster image cluster-up cluster-down test-long bench
+.PHONY: help tools lint deny test test-chart test-cluster image cluster-up cluster-down test-long soak bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -53,6 +53,9 @@ test-long: tools ## more kills, cuts and simulated elections than in make test; 
 	MOZART_TEST_NODE=0 MOZART_TEST_BATCHES=500 hack/test-cluster operator::in_process --nocapture | grep -E "kills:" | hack/results "An operator killed with batches in its own process"
 	MOZART_TEST_NODE=0 MOZART_TEST_CUTS=20 hack/test-cluster operator::cut --nocapture | grep -E "cuts|cut to" | hack/results "A leader cut off from the API server"
 	MOZART_TEST_NODE=0 MOZART_TEST_OUTAGES=20 hack/test-cluster operator::outage:: --nocapture | grep outages | hack/results "An API server that dies, freezes and forgets"
+
+soak: ## an hour of mixed jobs, or MOZART_SOAK_MINUTES: what the operator takes it gives back
+	hack/bench-cluster soak | hack/results "An operator that works for an hour"
 
 bench: ## measure against peers, print both sides, write benches/RESULTS.md
 	cargo bench --locked --bench compare | hack/results "Beside its peers"

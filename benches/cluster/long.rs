@@ -52,6 +52,7 @@ pub async fn grow_and_restart(report: &Report, kubernetes: &Kubernetes) {
     long.becomes(&jobs, &what, LONGEST, |status| status["batches"]["succeeded"] == done).await;
     let largest = largest.end();
     let grown = kubernetes.stored_bytes().await - stored;
+    let turn = operator.p99("mozart_turn_duration_seconds");
 
     let more = Patch::Merge(json!({"spec": {"batch": {"parallelism": each}}}));
     jobs.patch("long", &PatchParams::default(), &more).await.expect("its administrator may");
@@ -84,6 +85,8 @@ pub async fn grow_and_restart(report: &Report, kubernetes: &Kubernetes) {
         "less than 64 KiB",
         largest < 64 * 1024,
     );
+    let what = format!("a turn of a job of {done} batches, 99 of 100");
+    report.bound(&what, &format!("at most {:.1} ms", turn * 1000.0), "", "at most 50 ms", turn <= 0.05);
     report.note(&format!("growth of etcd, {done} batches"), &format!("{:.1} MB", grown / 1e6), "");
     let live = 2 * each;
     let what = format!("restart to the next Pod, {done} finished batches, {live} live Pods");

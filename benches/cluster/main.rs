@@ -12,6 +12,7 @@ mod idle;
 mod indexed;
 mod jobs;
 mod kubernetes;
+mod list;
 mod long;
 #[path = "../compare/machine.rs"]
 mod machine;
@@ -23,11 +24,10 @@ mod pods;
 mod process;
 mod reaction;
 #[path = "../compare/report.rs"]
-#[expect(dead_code, reason = "the other bench compares programs")]
 mod report;
 #[path = "../compare/sample.rs"]
-#[expect(dead_code, reason = "the other bench times programs")]
 mod sample;
+mod soak;
 mod throughput;
 
 use kubernetes::Kubernetes;
@@ -55,8 +55,15 @@ fn main() {
         if wanted("long") {
             long::grow_and_restart(&report, &kubernetes).await;
         }
+        if wanted("list") {
+            list::compare(&report, &kubernetes).await;
+        }
         if wanted("idle") {
             idle::rest(&report, &kubernetes).await;
+        }
+        // An hour: only when it is asked for by name.
+        if asked.iter().any(|one| one == "soak") {
+            soak::work(&report, &kubernetes).await;
         }
     });
 }

@@ -2,7 +2,8 @@
 
 use std::{
     fs::{self, File},
-    io::Write as _,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::PathBuf,
     process::{Child, Command, Stdio},
 };
@@ -16,6 +17,7 @@ use crate::{
 pub struct Operator {
     child: Child,
     log: PathBuf,
+    metrics: SocketAddr,
 }
 
 impl Operator {
@@ -24,9 +26,13 @@ impl Operator {
         let log = kubernetes.folder.join("operator.log");
         let output =
             File::options().create(true).append(true).open(&log).expect("room on the disk of the build");
+        // It is free a moment later too.
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let metrics = listener.local_addr().expect("a listener has an address");
+        drop(listener);
         let child = Command::new(env!("CARGO_BIN_EXE_mozart"))
             .args(["operator", "--all-namespaces", "--identity", "bench", "--lease-namespace", HOME])
-            .args(["--metrics-address", "127.0.0.1:0"])
+            .args(["--metrics-address", &metrics.to_string()])
             .args(["--allow-address", "127.0.0.0/8"])
             .args(["--image", "localhost/mozart:bench", "--batch-image", "localhost/mozart:bench"])
             .env("KUBECONFIG", &kubernetes.kubeconfig)
@@ -36,7 +42,7 @@ impl Operator {
             .stderr(output)
             .spawn()
             .expect("the program that was built");
-        Self { child, log }
+        Self { child, log, metrics }
     }
 
     pub fn pid(&self) -> u32 {
@@ -51,6 +57,39 @@ impl Operator {
     /// The memory that it takes, in KiB.
     pub fn resident(&self) -> u64 {
         process::resident(self.pid())
+    }
+
+    /// How many files and connections it has open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid())).map_or(0, Iterator::count)
+    }
+
+    /// A number that it tells of itself.
+    pub fn metric(&self, series: &str) -> f64 {
+        let text = self.metrics();
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("{series} is not in\n{text}"))
+    }
+
+    /// A time that 99 of 100 of a histogram's observations did not pass: the bound of its bucket, in seconds.
+    pub fn p99(&self, histogram: &str) -> f64 {
+        let text = self.metrics();
+        let prefix = format!("{histogram}_bucket{{le=\"");
+        let buckets: Vec<(f64, f64)> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(prefix.as_str())?.split_once("\"} "))
+            .filter_map(|(bound, count)| Some((bound.parse().unwrap_or(f64::INFINITY), count.parse().ok()?)))
+            .collect();
+        let all = buckets.last().map_or(0.0, |(_, count)| *count);
+        buckets.iter().find(|(_, count)| *count >= 0.99 * all).map_or(f64::INFINITY, |(bound, _)| *bound)
+    }
+
+    fn metrics(&self) -> String {
+        let mut stream = TcpStream::connect(self.metrics).expect("the operator listens");
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("it takes a question");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("it answers");
+        text
     }
 
     /// What it said last.

@@ -5,10 +5,10 @@ use std::ffi::{OsStr, OsString};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::{
-    attempt, completions, credential, dashboard, doctor, history, init, install, keeper, list, logs,
+    attempt, called, completions, credential, dashboard, doctor, history, init, install, keeper, list, logs,
     manifest, output, prune, reference, resume, retry, run, schema, status, stop, suspend,
     terminal::{ColorChoice, Environment},
-    validate,
+    validate, verbs, wait, watch,
 };
 
 /// Puts hundreds of pieces of work through Claude, batch by batch, and never loses its place.
@@ -82,7 +82,12 @@ pub enum Command {
     /// Go on with a run that was interrupted, suspended or left unfinished
     Resume(resume::Args),
     /// Show where a run stands
+    #[command(visible_alias = "get")]
     Status(status::Args),
+    /// Show how a job goes on, until it has ended
+    Watch(watch::Args),
+    /// Wait until a job has ended
+    Wait(wait::Args),
     /// List the jobs and their last runs
     List(list::Args),
     /// List the runs of a job
@@ -111,7 +116,7 @@ pub enum Command {
     Schema(schema::Args),
     /// Write a job file to begin with
     Init(init::Args),
-    /// Check that this machine has what jobs need
+    /// Check that this machine, or a cluster, has what jobs need
     Doctor(doctor::Args),
     /// Print a completion script
     Completions(completions::Args),
@@ -123,7 +128,6 @@ pub enum Command {
     Rbac(super::rbac::Args),
     /// Print the right to read one Secret, for batches in the operator's own process
     #[cfg(feature = "cluster")]
-    #[command(hide = true)]
     Grant(super::grant::Args),
     /// Run the jobs of a Kubernetes cluster
     #[cfg(feature = "cluster")]
@@ -131,10 +135,12 @@ pub enum Command {
     /// Let Pods go that wait for an operator which is no more
     #[cfg(feature = "cluster")]
     Release(super::release::Args),
-    /// Wait until a job of a cluster has ended
+    /// Give a job file to a cluster
     #[cfg(feature = "cluster")]
-    #[command(hide = true)]
-    Wait(super::wait::Args),
+    Submit(super::submit::Args),
+    /// Delete jobs of a cluster, with what is kept of them
+    #[cfg(feature = "cluster")]
+    Delete(super::delete::Args),
     /// Run one attempt from a plan file and print its outcome
     #[command(hide = true)]
     Attempt(attempt::Args),
@@ -154,7 +160,50 @@ const HELP: &str = "{about-with-newline}\n{before-help}{usage-heading} {usage}\n
 
 /// The whole command, as help, completions and the reference see it.
 pub fn command() -> clap::Command {
-    templated(Cli::command())
+    let plugin = called::as_plugin();
+    let command = templated(Cli::command());
+    let command = if plugin { as_plugin(command) } else { command };
+    let template = verbs::template(&command, plugin);
+    command.help_template(template)
+}
+
+/// The same as people see it who type `kubectl mozart`: a cluster is meant without saying so.
+fn as_plugin(command: clap::Command) -> clap::Command {
+    fn typed(command: clap::Command) -> clap::Command {
+        let examples =
+            command.get_before_help().map(|text| text.to_string().replace("  mozart ", "  kubectl mozart "));
+        let names: Vec<String> = command.get_subcommands().map(|one| one.get_name().to_owned()).collect();
+        let mut command = match examples {
+            Some(examples) => command.before_help(examples.replace(" --cluster", "")),
+            None => command,
+        };
+        if command.get_arguments().any(|one| one.get_id() == "cluster") {
+            command = command.mut_arg("cluster", |argument| argument.hide(true));
+        }
+        names.into_iter().fold(command, |command, name| command.mut_subcommand(name, typed))
+    }
+    let examples = "  kubectl mozart submit job.yaml --watch    run a job file in the cluster\n  \
+                    kubectl mozart list                       how the jobs stand\n  \
+                    kubectl mozart logs review --failed       what went wrong";
+    typed(command).bin_name("kubectl mozart").before_help(examples)
+}
+
+/// Why a verb is refused that `kubectl mozart` leaves nothing to do for: before its flags are looked at, which would be
+/// met with what it does not know.
+fn refused(command: &mut clap::Command, arguments: &[OsString]) -> Option<clap::Error> {
+    let typed = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    let verb = typed.into_iter().find(|word| !word.starts_with('-'))?;
+    let has_cluster =
+        |one: &clap::Command| one.get_arguments().any(|argument| argument.get_id() == "cluster");
+    let found = command.find_subcommand(verb)?;
+    let in_a_cluster = has_cluster(found) || found.get_subcommands().any(has_cluster);
+    let of_this_machine = match verbs::Place::of(found.get_name()) {
+        Some(verbs::Place::Here) => true,
+        Some(verbs::Place::Both) => !in_a_cluster,
+        _ => false,
+    };
+    let message = format!("`{verb}` works on this machine: type `mozart {verb}`");
+    of_this_machine.then(|| command.error(clap::error::ErrorKind::InvalidSubcommand, message))
 }
 
 fn templated(command: clap::Command) -> clap::Command {
@@ -181,6 +230,11 @@ pub fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
         }
     };
     let mut command = command().color(color);
+    if called::as_plugin()
+        && let Some(error) = refused(&mut command, arguments)
+    {
+        return Err(error);
+    }
     let matches = command.try_get_matches_from_mut(arguments)?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
@@ -202,6 +256,15 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         command().debug_assert();
+    }
+
+    #[test]
+    fn every_verb_that_is_shown_says_where_it_applies() {
+        let command = command();
+        let shown = command.get_subcommands().filter(|verb| !verb.is_hide_set());
+        let without: Vec<&str> =
+            shown.map(clap::Command::get_name).filter(|verb| verbs::Place::of(verb).is_none()).collect();
+        assert_eq!(without, Vec::<&str>::new());
     }
 
     #[test]

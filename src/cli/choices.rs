@@ -33,6 +33,38 @@ pub enum ListForm {
     Name,
 }
 
+/// The form of a list of jobs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum JobsForm {
+    /// For people
+    #[default]
+    Table,
+    /// The same with more columns
+    Wide,
+    /// One JSON array
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// An id a line
+    Name,
+}
+
+/// The form of a job or a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ObjectForm {
+    /// For people
+    #[default]
+    Text,
+    /// The same with more lines
+    Wide,
+    /// One JSON value
+    Json,
+    /// The same as YAML
+    Yaml,
+    /// Its id
+    Name,
+}
+
 /// `-o FORM`, one of the values of `F`.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct FormArgument<F: ValueEnum + Default + Send + Sync + 'static = Form> {

@@ -1,8 +1,10 @@
 //! `mozart completions`: what a shell needs to complete `mozart` by asking it.
 
-use clap_complete::env::Shells;
+use std::{ffi::OsString, fmt::Write as _, io::Write as _};
 
-use super::{exit::Exit, printer::Printer};
+use clap_complete::{engine, env::Shells};
+
+use super::{called, exit::Exit, printer::Printer};
 
 /// The variable by which a shell asks for candidates.
 pub const VARIABLE: &str = "MOZART_COMPLETE";
@@ -25,10 +27,43 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     let shells = Shells::builtins();
     if let Some(shell) = shells.completer(&args.shell) {
-        shell.write_registration(VARIABLE, "mozart", "mozart", "mozart", &mut script)?;
+        for name in ["mozart", called::PLUGIN] {
+            shell.write_registration(VARIABLE, name, name, name, &mut script)?;
+        }
     }
     printer.bytes(&script)?;
     Ok(Exit::Done)
+}
+
+/// The words that a shell, or kubectl, asks candidates for; the program's own arguments where nobody asks.
+pub fn words() -> impl Iterator<Item = String> {
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    // A shell puts its words behind this.
+    words.skip_while(|word| std::env::var_os(VARIABLE).is_some() && word != "--")
+}
+
+/// Answers kubectl, which asks for what follows `kubectl mozart` in the words of cobra: a candidate a line, and what to do
+/// where there is none.
+fn answer_kubectl() -> clap::error::Result<()> {
+    let mut words: Vec<OsString> = std::env::args_os().collect();
+    words[0] = called::PLUGIN.into();
+    if words.len() == 1 {
+        words.push(OsString::new());
+    }
+    let here = std::env::current_dir().ok();
+    let last = words.len() - 1;
+    let found = engine::complete(&mut super::args::command(), words, last, here.as_deref())?;
+    let mut text = String::new();
+    for one in &found {
+        let help = one.get_help().map(|help| format!("\t{help}")).unwrap_or_default();
+        let _ = writeln!(text, "{}{help}", one.get_value().to_string_lossy());
+    }
+    // 4: no files beside them.
+    let _ = writeln!(text, ":{}", if found.is_empty() { 0 } else { 4 });
+    let mut stdout = std::io::stdout().lock();
+    // A shell that has gone needs no answer.
+    let _ = stdout.write_all(text.as_bytes());
+    Ok(())
 }
 
 /// Answers a shell that asks for candidates; says whether one did.
@@ -36,6 +71,9 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
 /// # Errors
 /// The shell is none of those known.
 pub fn answer() -> clap::error::Result<bool> {
+    if called::is(called::PLUGIN_COMPLETER) {
+        return answer_kubectl().map(|()| true);
+    }
     if std::env::var_os(VARIABLE).is_none() {
         return Ok(false);
     }

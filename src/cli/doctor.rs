@@ -1,10 +1,15 @@
 //! `mozart doctor`: whether this machine has what jobs need, each with what to do about it.
 
+#[cfg(feature = "cluster")]
+mod cluster;
+
 use std::path::PathBuf;
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
+#[cfg(feature = "cluster")]
+use super::kubernetes::KubernetesArguments;
 use super::{
     choices::{Form, FormArgument},
     error::Report,
@@ -31,12 +36,16 @@ const THIS_MOZART: &str = "2026-11-01T00:00:00Z";
 /// Arguments of `mozart doctor`.
 #[derive(Debug, clap::Args)]
 #[command(before_help = "  mozart doctor               this machine, and Claude Code\n  \
-                         mozart doctor job.yaml      this machine, and what the job's backend needs")]
+                         mozart doctor job.yaml      this machine, and what the job's backend needs\n  \
+                         mozart doctor -n team-a     a cluster, as far as you may see it")]
 pub struct Args {
     /// A job file, whose backend is looked at instead of Claude Code
     file: Option<PathBuf>,
     #[command(flatten)]
     form: FormArgument,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    cluster: KubernetesArguments,
 }
 
 #[derive(Serialize)]
@@ -49,6 +58,11 @@ struct Examination {
 /// Looks at everything; nothing costs a token. Exit 2 when something fails.
 pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let mut checks = vec![Health::ok("mozart", env!("CARGO_PKG_VERSION"))];
+    #[cfg(feature = "cluster")]
+    if args.cluster.is_given() {
+        checks.extend(super::runtime()?.block_on(cluster::look(&args.cluster))?);
+        return tell(args, checks, printer);
+    }
     checks.extend(state_folder());
     checks.push(clock(Timestamp::now(), TimeZone::try_system().map_err(|error| error.to_string())));
     checks.push(notifications());
@@ -57,6 +71,10 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
         None => loading::example()?,
     };
     checks.extend(super::runtime()?.block_on(backend::health_check(&job)));
+    tell(args, checks, printer)
+}
+
+fn tell(args: &Args, checks: Vec<Health>, printer: &Printer) -> anyhow::Result<Exit> {
     let failed = checks.iter().any(|check| check.state == HealthState::Fail);
     let examination = Examination { version: env!("CARGO_PKG_VERSION"), checks };
     match args.form.get() {

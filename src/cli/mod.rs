@@ -3,12 +3,15 @@
 mod args;
 mod ask;
 mod attempt;
+mod called;
 mod choices;
 mod completions;
 #[cfg(feature = "cluster")]
 mod crd;
 mod credential;
 mod dashboard;
+#[cfg(feature = "cluster")]
+mod delete;
 mod describe;
 mod doctor;
 mod error;
@@ -47,12 +50,15 @@ mod run;
 mod schema;
 mod status;
 mod stop;
+#[cfg(feature = "cluster")]
+mod submit;
 mod summary;
 mod suspend;
 mod table;
 mod validate;
-#[cfg(feature = "cluster")]
+mod verbs;
 mod wait;
+mod watch;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -128,7 +134,11 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
         #[cfg(feature = "cluster")]
         Command::Release(args) => release::execute(args, printer),
         #[cfg(feature = "cluster")]
-        Command::Wait(args) => wait::execute(args, printer),
+        Command::Submit(args) => submit::execute(&args, printer),
+        #[cfg(feature = "cluster")]
+        Command::Delete(args) => delete::execute(&args, printer),
+        Command::Wait(args) => wait::execute(&args, printer),
+        Command::Watch(args) => watch::execute(&args, printer),
         Command::Attempt(args) => attempt::execute(&args, printer),
         Command::Install(args) => install::execute(&args),
         Command::Keeper(args) => keeper::execute(&args),

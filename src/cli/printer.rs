@@ -75,6 +75,16 @@ impl Printer {
         self.line(serde_json::to_string_pretty(value)?)
     }
 
+    /// Writes a value as YAML.
+    ///
+    /// # Errors
+    /// [`Closed`] when the reader has gone.
+    pub fn yaml(&self, value: &impl Serialize) -> anyhow::Result<()> {
+        // By way of JSON, so that both say the same.
+        let yaml = serde_saphyr::to_string(&serde_json::to_value(value)?)?;
+        self.bytes(format!("{}\n", yaml.trim_end()).as_bytes())
+    }
+
     /// Writes a value as one line of JSON.
     ///
     /// # Errors

@@ -236,6 +236,10 @@ fn advised(error: HistoryError) -> anyhow::Error {
 
 /// The jobs and runs that a shell may complete `JOB` with.
 pub fn candidates() -> Vec<CompletionCandidate> {
+    #[cfg(feature = "cluster")]
+    if let Some(jobs) = super::kubernetes::names::candidates(super::completions::words()) {
+        return jobs;
+    }
     let Ok(reading) = Reading::open() else { return Vec::new() };
     let jobs = reading.jobs().unwrap_or_default();
     jobs.into_iter()

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{exit::Exit, printer::Printer};
+use super::{exit::Exit, printer::Printer, verbs::Place};
 
 /// Arguments of `mozart reference`: none.
 #[derive(Debug, clap::Args)]
@@ -38,6 +38,9 @@ fn section(text: &mut String, command: &clap::Command, path: &str, level: usize)
             let _ = writeln!(text, "{}", line.trim());
         }
         let _ = writeln!(text, "```\n");
+    }
+    if let Some(place) = Some(command.get_name()).filter(|_| level == 3).and_then(Place::of) {
+        let _ = writeln!(text, "{}\n", place.words());
     }
     let usage = command.clone().render_usage().to_string();
     let _ = writeln!(text, "`{}`\n", usage.trim_start_matches("Usage:").trim());

@@ -1,5 +1,10 @@
 //! `mozart resume`: go on.
 
+#[cfg(feature = "cluster")]
+mod cluster;
+
+#[cfg(feature = "cluster")]
+use super::kubernetes::KubernetesArguments;
 use super::{
     choices::{FormArgument, JobArgument},
     exit::Exit,
@@ -23,11 +28,19 @@ pub struct Args {
     pace: PaceArguments,
     #[command(flatten)]
     form: FormArgument,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    cluster: KubernetesArguments,
 }
 
 /// Loads the job file of the run again and drives the run to its end.
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
-    let Args { job, on_top, pace, form } = args;
+    #[cfg(feature = "cluster")]
+    if args.cluster.is_given() {
+        super::runtime()?.block_on(cluster::resume(args.job.job.as_deref(), &args.cluster, printer))?;
+        return Ok(Exit::Done);
+    }
+    let Args { job, on_top, pace, form, .. } = args;
     let reading = Reading::open()?;
     let found = reading.find_last(job.job.as_deref())?;
     if let Some(holder) = reading.holder(&found)? {

@@ -1,5 +1,10 @@
 //! `mozart retry`: failed or named batches again.
 
+#[cfg(feature = "cluster")]
+mod cluster;
+
+#[cfg(feature = "cluster")]
+use super::kubernetes::KubernetesArguments;
 use super::{
     choices::{FormArgument, JobArgument},
     exit::Exit,
@@ -28,6 +33,9 @@ pub struct Args {
     pace: PaceArguments,
     #[command(flatten)]
     form: FormArgument,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    cluster: KubernetesArguments,
 }
 
 #[derive(Debug, clap::Args)]
@@ -43,7 +51,13 @@ struct Which {
 
 /// Loads the job file of the last run again and drives a new run of the chosen batches.
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
-    let Args { job, which, on_top, pace, form } = args;
+    #[cfg(feature = "cluster")]
+    if args.cluster.is_given() {
+        let (job, batches) = (args.job.job.as_deref(), args.which.batches.as_ref());
+        super::runtime()?.block_on(cluster::retry(job, batches, &args.cluster, printer))?;
+        return Ok(Exit::Done);
+    }
+    let Args { job, which, on_top, pace, form, .. } = args;
     let found = Reading::open()?.find_last(job.job.as_deref())?;
     loading::still_there(&found.job.file)?;
     let verb = Verb::Retry(which.batches.map_or(Select::Failed, Select::Batches));

@@ -1,12 +1,17 @@
 //! `mozart status`: where a run stands, or one batch of it.
 
 mod batch;
+#[cfg(feature = "cluster")]
+pub mod cluster;
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
+#[cfg(feature = "cluster")]
+use super::kubernetes::KubernetesArguments;
 use super::{
-    choices::{Form, FormArgument, JobArgument},
+    choices::{FormArgument, JobArgument, ObjectForm},
+    error::Advised,
     exit::Exit,
     format,
     printer::Printer,
@@ -17,7 +22,7 @@ use super::{
 };
 use crate::{
     engine::waiting::Waiting,
-    job::identity::BatchNum,
+    job::{identity::BatchNum, outcome::Usage},
     local::lock::Holder,
     store::record::{BatchRecord, BatchState, JobRecord, RunRecord, RunState},
 };
@@ -27,7 +32,8 @@ use crate::{
 #[command(before_help = "  mozart status                 the run that was last used here\n  \
                          mozart status review          the last run of a job\n  \
                          mozart status review/3 -b 12    one batch: its attempts, what was checked\n  \
-                         mozart status review/3 -o json")]
+                         mozart status review/3 -o json\n  \
+                         mozart status review -n team-a    a job of a cluster")]
 pub struct Args {
     #[command(flatten)]
     job: JobArgument,
@@ -35,7 +41,10 @@ pub struct Args {
     #[arg(short, long, value_name = "N", value_parser = batch_number)]
     batch: Option<BatchNum>,
     #[command(flatten)]
-    form: FormArgument,
+    form: FormArgument<ObjectForm>,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    cluster: KubernetesArguments,
 }
 
 fn batch_number(text: &str) -> Result<BatchNum, String> {
@@ -60,6 +69,16 @@ struct Status {
 
 /// Shows the run; where it failed, why, and what to type next.
 pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
+    #[cfg(feature = "cluster")]
+    if args.cluster.is_given() {
+        if args.batch.is_some() {
+            let hint = format!("{} shows what its attempts wrote", args.cluster.typed("logs JOB --batch N"));
+            return Err(Advised::new("a cluster's status says nothing of single batches", hint).into());
+        }
+        let (job, form) = (args.job.job.as_deref(), args.form.get());
+        super::runtime()?.block_on(cluster::show(job, form, &args.cluster, printer))?;
+        return Ok(Exit::Done);
+    }
     let reading = Reading::open()?;
     let found = reading.find(args.job.job.as_deref())?;
     if let Some(number) = args.batch {
@@ -73,9 +92,14 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let open = batches.into_iter().filter(|batch| batch.state != BatchState::Failed).collect();
     let status = Status { run, job, held_by, failures, waiting, open };
     match args.form.get() {
-        Form::Json => printer.json(&status)?,
-        Form::Text => {
-            let lines = text(&status, &printer.out, Timestamp::now(), &TimeZone::system());
+        ObjectForm::Json => printer.json(&status)?,
+        ObjectForm::Yaml => printer.yaml(&status)?,
+        ObjectForm::Name => printer.line(&status.run.id)?,
+        form @ (ObjectForm::Text | ObjectForm::Wide) => {
+            let mut lines = text(&status, &printer.out, Timestamp::now(), &TimeZone::system());
+            if form == ObjectForm::Wide {
+                lines.extend(tokens(&status.run.usage, &printer.out));
+            }
             printer.line(lines.join("\n"))?;
             for step in summary::next_steps(&status.run) {
                 printer.hint(step);
@@ -83,6 +107,20 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// What the tokens were, by kind.
+fn tokens(usage: &Usage, look: &Look) -> Vec<String> {
+    let kinds = [
+        ("input", usage.input_tokens),
+        ("output", usage.output_tokens),
+        ("from cache", usage.cache_read_tokens),
+        ("to cache", usage.cache_write_tokens),
+    ];
+    let line = |(name, tokens): (&str, u64)| {
+        format!("  {} {} tokens", look.paint(Tone::Quiet, format!("{name:<10}")), format::count(tokens))
+    };
+    kinds.into_iter().map(line).collect()
 }
 
 fn text(status: &Status, look: &Look, now: Timestamp, zone: &TimeZone) -> Vec<String> {

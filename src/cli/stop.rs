@@ -1,5 +1,10 @@
 //! `mozart stop`: the end of a run.
 
+#[cfg(feature = "cluster")]
+mod cluster;
+
+#[cfg(feature = "cluster")]
+use super::kubernetes::KubernetesArguments;
 use super::{choices::JobArgument, exit::Exit, printer::Printer, reading::Reading, summary};
 use crate::store::record::RunState;
 
@@ -14,10 +19,23 @@ pub struct Args {
     /// End what runs too
     #[arg(long)]
     now: bool,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    cluster: KubernetesArguments,
 }
 
 /// Ends the run: through the process that drives it, or here when nobody does.
 pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
+    #[cfg(feature = "cluster")]
+    if args.cluster.is_given() {
+        super::runtime()?.block_on(cluster::stop(
+            args.job.job.as_deref(),
+            args.now,
+            &args.cluster,
+            printer,
+        ))?;
+        return Ok(Exit::Done);
+    }
     let reading = Reading::open()?;
     let found = reading.find_last(args.job.job.as_deref())?;
     let id = &found.run.id;

@@ -1,5 +1,10 @@
 //! `mozart suspend`: what runs finishes, nothing new starts.
 
+#[cfg(feature = "cluster")]
+mod cluster;
+
+#[cfg(feature = "cluster")]
+use super::kubernetes::KubernetesArguments;
 use super::{choices::JobArgument, exit::Exit, printer::Printer, reading::Reading, summary};
 use crate::{local::steer, store::record::RunState};
 
@@ -15,10 +20,23 @@ pub struct Args {
     /// End what runs too; it goes on with mozart resume
     #[arg(long)]
     now: bool,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    cluster: KubernetesArguments,
 }
 
 /// Asks the process that drives the run. A run that nobody drives is left as it is.
 pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
+    #[cfg(feature = "cluster")]
+    if args.cluster.is_given() {
+        super::runtime()?.block_on(cluster::suspend(
+            args.job.job.as_deref(),
+            args.now,
+            &args.cluster,
+            printer,
+        ))?;
+        return Ok(Exit::Done);
+    }
     let reading = Reading::open()?;
     let found = reading.find_last(args.job.job.as_deref())?;
     let id = &found.run.id;

@@ -27,14 +27,17 @@ impl Cell {
 /// Rows under headings.
 #[derive(Clone, Debug)]
 pub struct Table {
-    headings: Vec<&'static str>,
+    headings: Vec<String>,
     rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
     /// An empty table. The last column is the one that is cut where the terminal ends.
-    pub fn new(headings: &[&'static str]) -> Self {
-        Self { headings: headings.to_vec(), rows: Vec::new() }
+    pub fn new(headings: &[impl AsRef<str>]) -> Self {
+        Self {
+            headings: headings.iter().map(|heading| heading.as_ref().to_owned()).collect(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row; as many cells as there are headings.
@@ -45,14 +48,14 @@ impl Table {
 
     /// The table as text, a line each row.
     pub fn render(&self, look: &Look) -> String {
-        let mut widths: Vec<usize> = self.headings.iter().map(|heading| heading.len()).collect();
+        let mut widths: Vec<usize> = self.headings.iter().map(String::len).collect();
         for row in &self.rows {
             for (width, cell) in widths.iter_mut().zip(row) {
                 *width = (*width).max(console::measure_text_width(&cell.text));
             }
         }
         let mut text = String::new();
-        let headings = self.headings.iter().map(|heading| Cell::toned(Tone::Strong, *heading)).collect();
+        let headings = self.headings.iter().map(|heading| Cell::toned(Tone::Strong, heading)).collect();
         for row in std::iter::once(&headings).chain(&self.rows) {
             text.push_str(&line(row, &widths, look));
             text.push('\n');

@@ -1,43 +1,64 @@
-//! `mozart wait`: waits for the end of a job in a cluster.
+//! `mozart wait`: nothing but the end of a job.
 
 use std::time::Duration;
 
-use super::{exit::Exit, kubernetes::connect_here, printer::Printer, runtime};
-use crate::cluster::await_job::{End, ended};
+#[cfg(feature = "cluster")]
+use super::kubernetes::{KubernetesArguments, job::named};
+use super::{choices::JobArgument, exit::Exit, printer::Printer, runtime, watch};
 
 /// Arguments of `mozart wait`.
 #[derive(Debug, clap::Args)]
 #[command(
-    before_help = "  mozart wait review -n team-a                    until it is complete, exit code 0, or has failed, 1\n  \
-                         mozart wait review -n team-a --timeout 3600     an hour at most, then exit code 75"
+    before_help = "  mozart wait review                              until it is complete, exit code 0, or has failed, 1\n  \
+                         mozart wait review -n team-a --timeout 3600     a job of a cluster, an hour at most, then 75"
 )]
 pub struct Args {
-    /// The name of a `MozartJob`
-    #[arg(value_name = "JOB")]
-    job: String,
-    /// Its namespace. Default: that of the kubeconfig
-    #[arg(short, long, value_name = "NAME")]
-    namespace: Option<String>,
+    #[command(flatten)]
+    job: JobArgument,
     /// How long at most. Default: without an end
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    cluster: KubernetesArguments,
 }
 
 /// Resolves to how it ended.
-pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
+pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     runtime()?.block_on(async {
-        let client = connect_here().await?;
-        let namespace = args.namespace.unwrap_or_else(|| client.default_namespace().to_owned());
         let limit = args.timeout.map_or(Duration::MAX, Duration::from_secs);
-        let Ok(end) = tokio::time::timeout(limit, ended(&client, &namespace, &args.job)).await else {
-            printer.line(format!("{} has not ended after {} s", args.job, limit.as_secs()))?;
+        let Ok(ended) = tokio::time::timeout(limit, ended(args)).await else {
+            let job = args.job.job.as_deref().unwrap_or("the run");
+            printer.line(format!("{job} has not ended after {} s", limit.as_secs()))?;
             return Ok(Exit::Waiting);
         };
-        let (word, exit) = match end? {
-            End::Complete => ("complete", Exit::Done),
-            End::Failed => ("failed", Exit::JobFailed),
-        };
-        printer.line(format!("{} {word}", args.job))?;
+        let (name, exit) = ended?;
+        let word = if exit == Exit::Done { "complete" } else { "failed" };
+        printer.line(format!("{name} {word}"))?;
         Ok(exit)
     })
+}
+
+/// What ended, and how.
+async fn ended(args: &Args) -> anyhow::Result<(String, Exit)> {
+    let job = args.job.job.as_deref();
+    #[cfg(feature = "cluster")]
+    if args.cluster.is_given() {
+        use crate::cluster::await_job::{End, ended};
+        let name = named(job, &args.cluster)?;
+        let (client, namespace) = args.cluster.connect().await?;
+        let exit = match ended(&client, &namespace, name).await? {
+            End::Complete => Exit::Done,
+            End::Failed => Exit::JobFailed,
+        };
+        return Ok((name.to_owned(), exit));
+    }
+    let mut seen = watch::seen_here(job);
+    while let Some(standing) = seen.recv().await {
+        let standing = standing?;
+        if let Some(exit) = standing.over {
+            return Ok((standing.name, exit));
+        }
+    }
+    anyhow::bail!("the run is no longer looked at")
 }

@@ -55,7 +55,7 @@ pub async fn ended(client: &Client, namespace: &str, name: &str) -> Result<End, 
 }
 
 /// How it ended; `None` while it runs. What was said of an earlier spec says nothing of this one.
-fn end(job: &DynamicObject) -> Option<End> {
+pub fn end(job: &DynamicObject) -> Option<End> {
     let conditions = job.data["status"]["conditions"].as_array()?;
     let holds = |kind: &str| {
         let holding = |one: &&Value| one["type"] == kind && one["status"] == "True";

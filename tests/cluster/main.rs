@@ -14,3 +14,4 @@ mod release;
 mod resources;
 mod store;
 mod support;
+mod verbs;

@@ -13,7 +13,7 @@ use std::{
 use jiff::{Timestamp, tz::TimeZone};
 
 pub use self::snapshot::used;
-use self::snapshot::{Snapshot, waiting_line};
+use self::snapshot::{Snapshot, counts, waiting_line};
 use super::{
     format, pen,
     printer::Printer,
@@ -113,7 +113,7 @@ impl Progress {
         if self.look.moves {
             pen::write(&format!("{time} {text}\n"));
         } else {
-            pen::write(&format!("{time} {text} ({})\n", snapshot.counts()));
+            pen::write(&format!("{time} {text} ({})\n", counts(&snapshot.summary)));
         }
     }
 }

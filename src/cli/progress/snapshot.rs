@@ -76,42 +76,13 @@ impl Snapshot {
 
     /// The display of [`HEIGHT`] lines, each within the width of `look`.
     pub fn block(&self, look: &Look, now: Timestamp, zone: &TimeZone) -> Vec<String> {
-        let lines: [String; HEIGHT] = [self.bar(look), self.totals(look, now), self.present(look, now, zone)];
+        let lines: [String; HEIGHT] =
+            [bar(&self.summary, look), self.totals(look, now), self.present(look, now, zone)];
         let width = look.width.unwrap_or(80).saturating_sub(1);
         lines
             .into_iter()
             .map(|line| console::truncate_str(&line, width, look.symbol("…", "~")).into_owned())
             .collect()
-    }
-
-    /// `41/56 done, 1 failed, 3 running, 2 to be retried`: what a line off a terminal says too.
-    pub fn counts(&self) -> String {
-        let Summary { total, succeeded, failed, running, waiting, .. } = self.summary;
-        let mut parts = vec![format!("{succeeded}/{total} done")];
-        for (number, word) in [(failed, "failed"), (running, "running"), (waiting, "to be retried")] {
-            if number > 0 {
-                parts.push(format!("{number} {word}"));
-            }
-        }
-        parts.join(", ")
-    }
-
-    fn bar(&self, look: &Look) -> String {
-        let counts = self.counts();
-        let room = look.width.unwrap_or(80).saturating_sub(counts.len() + 4).min(BAR_MAX);
-        if room < 8 {
-            return counts;
-        }
-        let Summary { total, succeeded, failed, .. } = self.summary;
-        let share = |part: u32| (part as usize * room).checked_div(total as usize).unwrap_or(room);
-        let (done, ended) = (share(succeeded), share(succeeded + failed));
-        let (full, empty) = (look.symbol("━", "#"), look.symbol("─", "-"));
-        format!(
-            "{}{}{}  {counts}",
-            look.paint(Tone::Good, full.repeat(done)),
-            look.paint(Tone::Bad, look.symbol("━", "x").repeat(ended - done)),
-            look.paint(Tone::Quiet, empty.repeat(room - ended)),
-        )
     }
 
     fn totals(&self, look: &Look, now: Timestamp) -> String {
@@ -132,6 +103,37 @@ impl Snapshot {
             None => format!("running: {}", self.running.join(", ")),
         }
     }
+}
+
+/// `41/56 done, 1 failed, 3 running, 2 to be retried`: what a line off a terminal says too.
+pub fn counts(summary: &Summary) -> String {
+    let Summary { total, succeeded, failed, running, waiting, .. } = summary;
+    let mut parts = vec![format!("{succeeded}/{total} done")];
+    for (number, word) in [(failed, "failed"), (running, "running"), (waiting, "to be retried")] {
+        if *number > 0 {
+            parts.push(format!("{number} {word}"));
+        }
+    }
+    parts.join(", ")
+}
+
+/// How much is done and how much has failed, as a bar, and in numbers.
+pub fn bar(summary: &Summary, look: &Look) -> String {
+    let counts = counts(summary);
+    let room = look.width.unwrap_or(80).saturating_sub(counts.len() + 4).min(BAR_MAX);
+    if room < 8 {
+        return counts;
+    }
+    let Summary { total, succeeded, failed, .. } = *summary;
+    let share = |part: u32| (part as usize * room).checked_div(total as usize).unwrap_or(room);
+    let (done, ended) = (share(succeeded), share(succeeded + failed));
+    let (full, empty) = (look.symbol("━", "#"), look.symbol("─", "-"));
+    format!(
+        "{}{}{}  {counts}",
+        look.paint(Tone::Good, full.repeat(done)),
+        look.paint(Tone::Bad, look.symbol("━", "x").repeat(ended - done)),
+        look.paint(Tone::Quiet, empty.repeat(room - ended)),
+    )
 }
 
 /// `$12.34 of about $17.00`, `1.23M tokens`; nothing where nothing was used. `expected` is what all of it costs, in

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     cli::{
-        choices::Form,
+        choices::ObjectForm,
         error::Advised,
         exit::Exit,
         findings, format,
@@ -42,7 +42,7 @@ pub fn show(
     reading: &Reading,
     found: &Found,
     number: BatchNum,
-    form: Form,
+    form: ObjectForm,
     printer: &Printer,
 ) -> anyhow::Result<Exit> {
     let id = &found.run.id;
@@ -53,9 +53,11 @@ pub fn show(
     let attempts = reading.attempts(found, number)?;
     let of = |attempt: AttemptRecord| Try { findings: reading.findings(found, attempt.key()), attempt };
     let status = Status { run: id.clone(), batch, tries: attempts.into_iter().map(of).collect() };
-    if form == Form::Json {
-        printer.json(&status)?;
-        return Ok(Exit::Done);
+    match form {
+        ObjectForm::Json => return printer.json(&status).map(|()| Exit::Done),
+        ObjectForm::Yaml => return printer.yaml(&status).map(|()| Exit::Done),
+        ObjectForm::Name => return printer.line(format!("{id} {number}")).map(|()| Exit::Done),
+        ObjectForm::Text | ObjectForm::Wide => {}
     }
     printer.line(text(&status, &printer.out, Timestamp::now(), &TimeZone::system()).join("\n"))?;
     printer.hint(format!("mozart logs {id} -b {number}    what it wrote; --prompt what it was asked"));

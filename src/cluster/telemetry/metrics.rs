@@ -155,7 +155,8 @@ impl Metrics {
         let turn_seconds = book.histogram(
             "mozart_turn_duration_seconds",
             "How long a job's turn takes, from looking at its Pods to having decided",
-            exponential_buckets(0.000_1, 4.0, 9),
+            [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0]
+                .into_iter(),
         );
         let save_seconds = book.histogram(
             "mozart_save_duration_seconds",

@@ -143,6 +143,11 @@ impl ApiServer {
         self.state().refused.clone()
     }
 
+    /// Cuts these parts away from every object that is changed, as a definition does that does not know them.
+    pub(crate) fn cuts(&self, parts: &'static [&'static str]) {
+        self.state().objects.cut = parts;
+    }
+
     pub(crate) fn get(&self, path: &str) -> Option<Value> {
         self.state().objects.get(path).cloned()
     }

@@ -31,6 +31,8 @@ pub(super) struct Objects {
     by_path: BTreeMap<String, Value>,
     pub(super) changes: Vec<Change>,
     uids: u128,
+    /// Parts that a definition does not know.
+    pub(super) cut: &'static [&'static str],
 }
 
 const CONFLICT: Refusal = (StatusCode::CONFLICT, "Conflict");
@@ -39,7 +41,7 @@ const BAD: Refusal = (StatusCode::BAD_REQUEST, "BadRequest");
 
 impl Objects {
     pub(super) fn new(start: Instant) -> Self {
-        Self { start, version: 0, by_path: BTreeMap::new(), changes: Vec::new(), uids: 1 << 100 }
+        Self { start, version: 0, by_path: BTreeMap::new(), changes: Vec::new(), uids: 1 << 100, cut: &[] }
     }
 
     /// Now, as an object says it.
@@ -122,7 +124,12 @@ impl Objects {
                 Ok(self.put(&path, object))
             }
             Method::PATCH => {
-                let patched = patched(stored?, asked)?;
+                let mut patched = patched(stored?, asked)?;
+                for (outer, part) in self.cut.iter().filter_map(|path| path.rsplit_once('/')) {
+                    if let Some(fields) = patched.pointer_mut(outer).and_then(Value::as_object_mut) {
+                        fields.remove(part);
+                    }
+                }
                 let gone = !patched["metadata"]["deletionTimestamp"].is_null() && finalizers(&patched) == 0;
                 let patched = self.put(&path, patched);
                 if gone {

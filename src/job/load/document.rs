@@ -28,6 +28,15 @@ pub fn manifest_yaml(path: &Path) -> Result<(String, Problems), Problems> {
     Ok((yaml_text::write(&json, &comment), document.report.problems.sorted()))
 }
 
+/// The file as a manifest, with what is set on top of it.
+///
+/// # Errors
+/// As [`manifest_yaml`].
+pub fn manifest_json(path: &Path, set: &[(String, String)]) -> Result<(Value, Problems), Problems> {
+    let document = super::parse(&super::read(path)?, path, set)?;
+    Ok((document.tree.to_json(), document.report.problems.sorted()))
+}
+
 /// The manifest's path of a moved field: `spec.notifications[].urlFrom.env`.
 fn manifest_path(row: &super::plain::Move) -> String {
     let camel = |part: &str| {

@@ -11,6 +11,7 @@ mod outages;
 mod runs;
 mod stopping;
 mod telemetry;
+mod upgrades;
 mod verbs;
 mod ways_to_fail;
 
