@@ -1,3 +1,4 @@
+use kube::api::ListParams;
 use serde_json::{Value, json};
 
 use super::{Desk, complete, failed, running, suspended};
@@ -73,6 +74,6 @@ async fn a_job_is_deleted_only_when_somebody_means_it() {
     insta::assert_snapshot!(
         desk.session(&["delete docs", "delete docs review --yes", "delete docs --yes"]).await
     );
-    assert!(desk.namespace.jobs().list(&Default::default()).await.unwrap().items.is_empty());
+    assert!(desk.namespace.jobs().list(&ListParams::default()).await.unwrap().items.is_empty());
     desk.namespace.delete().await;
 }

@@ -11,9 +11,9 @@ mod showing;
 mod submitting;
 mod watching;
 
-use std::{path::PathBuf, process::Command};
+use std::{fmt::Write as _, path::PathBuf, process::Command};
 
-use kube::api::{Patch, PatchParams};
+use kube::api::{Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use self::mozart::{Place, Ran, on_terminal};
@@ -45,16 +45,17 @@ impl Desk {
         command
     }
 
-    /// What it leaves off a terminal, on another thread: it and the API server are waited for.
+    /// What it leaves off a terminal.
     async fn run(&self, words: &[&str]) -> Ran {
-        let command = self.command(words);
-        tokio::task::block_in_place(|| self.place.output_of(command))
+        let output = tokio::process::Command::from(self.command(words)).output().await.unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Ran { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
 
     /// What a terminal shows.
     async fn on_terminal(&self, words: &[&str], typed: &str) -> (i32, String) {
-        let command = self.command(words);
-        tokio::task::block_in_place(|| on_terminal(command, typed))
+        let (command, typed) = (self.command(words), typed.to_owned());
+        tokio::task::spawn_blocking(move || on_terminal(command, &typed)).await.unwrap()
     }
 
     /// What is typed, and all that comes of it, without what is another each time.
@@ -63,7 +64,7 @@ impl Desk {
         for line in lines {
             let words: Vec<&str> = line.split(' ').collect();
             let Ran { code, stdout, stderr } = self.run(&words).await;
-            text += &format!("$ kubectl mozart {line}\n{stdout}{stderr}[{code}]\n\n");
+            writeln!(text, "$ kubectl mozart {line}\n{stdout}{stderr}[{code}]\n").unwrap();
         }
         self.steady(&text)
     }
@@ -83,7 +84,7 @@ impl Desk {
             "spec": {"workspace": {"emptyDir": {}}, "backend": {"type": "command", "command": ["cat"]},
                 "batch": {"size": 10, "totalItems": 560}, "prompt": {"template": "{{ batch_num }}"}},
         });
-        let made = self.namespace.jobs().create(&Default::default(), &object(&job)).await.unwrap();
+        let made = self.namespace.jobs().create(&PostParams::default(), &object(&job)).await.unwrap();
         assert!(made.metadata.name.is_some());
         self.says(name, status).await;
     }

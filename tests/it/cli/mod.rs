@@ -12,3 +12,4 @@ mod screen;
 mod shell;
 mod signals;
 mod verbs;
+mod watching;
