@@ -284,7 +284,7 @@ pub fn standstill(
 }
 
 /// Kubernetes reads times to the second.
-fn second(at: Timestamp) -> String {
+pub(super) fn second(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

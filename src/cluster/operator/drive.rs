@@ -51,6 +51,8 @@ use crate::{
 
 /// Between two writes of what people see where the ledger itself has nothing to save.
 const REFRESH: Duration = Duration::from_secs(10);
+/// Between two signs that a run is driven: a third of what another operator waits for one.
+const RENEW: Duration = Duration::from_secs(20);
 /// Before Pods of a run that is over are looked for again.
 const LEFT_OVER: i64 = 10;
 
@@ -186,6 +188,7 @@ pub(super) async fn drive(
         () = context.closing.when_closed_and(settled.subscribe()) => Err(Next::Never),
         ended = run(&policy, state, ports, wished, show) => Ok(ended),
         never = refresh(store, clock, turned.subscribe()) => match never {},
+        never = renew(store, clock, settled.subscribe()), if in_process => match never {},
     };
     launcher.attempts.close().await;
     let ended = match ended {
@@ -397,6 +400,24 @@ async fn differs(seen: &mut watch::Receiver<Seen>, read: Seen) {
             return;
         }
         before = now;
+    }
+}
+
+/// Says again and again that the run is driven, while something runs in this process: answers may take longer than
+/// another operator waits.
+async fn renew(
+    store: &StatusStore<MachineClock>,
+    clock: &MachineClock,
+    settled: watch::Receiver<bool>,
+) -> std::convert::Infallible {
+    loop {
+        clock.sleep(RENEW).await;
+        if *settled.borrow() {
+            continue;
+        }
+        if let Err(error) = store.renew().await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the checkpoint could not be renewed");
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 pub use self::budget::ByteBudget;
-use super::status::{Author, Shown, kept, status};
+use super::status::{Author, Shown, kept, second, status};
 use crate::{
     api::status::MozartJobStatus,
     driver::ports::{Clock, Store, StoreError},
@@ -150,6 +150,26 @@ impl<C: Clock> StatusStore<C> {
             shown.unwrap_or_else(|| before.clone())
         })
         .await
+    }
+
+    /// Says anew that somebody drives the run: another operator leaves a job alone whose checkpoint was renewed lately.
+    /// Nothing else changes.
+    ///
+    /// # Errors
+    /// As [`Store::save`]. If somebody else has saved, the next save says so.
+    pub async fn renew(&self) -> Result<(), StoreError> {
+        let mut state = self.state.lock().await;
+        let mut status = state.status.clone();
+        let Some(checkpoint) = &mut status.checkpoint else { return Ok(()) };
+        checkpoint["renewed"] = second(self.clock.now()).into();
+        match self.put(&mut state, &status).await {
+            Ok(()) => Ok(()),
+            Err(Refused::Store(error)) => Err(error),
+            Err(Refused::Conflict) => {
+                *state = self.read().await?.1;
+                Ok(())
+            }
+        }
     }
 
     /// Writes the ledger against the version that is known.

@@ -277,3 +277,25 @@ async fn large_saves_are_paced_by_their_bytes() {
         );
     }
 }
+
+/// H21: a run whose answers take long is not taken for one that nobody drives.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_says_that_the_run_is_driven_and_changes_nothing_else() {
+    let server = server();
+    let (store, _) = store(&server);
+    let mut ledger = run(5);
+    ledger.seq = 1;
+    store.save(&ledger, &[]).await.unwrap();
+    let before = stored(&server);
+    let wire = Wire::new(&server, "operator", 1);
+    let store = store_at(&server, &wire, "2026-11-22T20:02:00Z");
+    store.renew().await.unwrap();
+    let after = stored(&server);
+    assert_ne!(before["checkpoint"]["renewed"], after["checkpoint"]["renewed"]);
+    let mut same = after.clone();
+    same["checkpoint"]["renewed"] = before["checkpoint"]["renewed"].clone();
+    assert_eq!(same, before);
+    // The next save goes on from there.
+    ledger.seq = 2;
+    store.save(&ledger, &[]).await.unwrap();
+}
