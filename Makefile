@@ -7,7 +7,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 # Tests never talk to a real service, nor use a login or a desktop of the person who runs them.
 unexport ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_OAUTH_TOKEN DBUS_SESSION_BUS_ADDRESS MOZART_HOME
 
-.PHONY: help tools lint deny test test-chart test-cluster image cluster-up cluster-down test-long soak bench
+.PHONY: help tools lint deny test test-docs test-chart test-cluster newcomer image cluster-up cluster-down test-long soak bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,14 +28,21 @@ deny: tools ## licences, sources, bans; advisories where their database can be r
 
 test: tools lint deny ## everything that must hold before a change is merged
 	cargo test --locked
+	hack/test-docs
 	hack/test-chart
 	hack/test-cluster
+
+test-docs: ## the documents as a book, without a warning or a dead link
+	hack/test-docs
 
 test-chart: ## the chart as far as no cluster is needed: Helm's strictest look and checkov's
 	hack/test-chart
 
 test-cluster: ## what needs a Kubernetes, on one of its own, or with MOZART_TEST_KUBECONFIG=1 on that of KUBECONFIG
 	hack/test-cluster
+
+newcomer: ## the README and the first tutorial from a clean checkout, timed; FLAGS=--cluster for the second
+	hack/newcomer $(FLAGS)
 
 image: ## localhost/mozart and localhost/mozart-batch, with docker, podman or buildah; FLAGS=--here needs no base image
 	hack/images build $(FLAGS)

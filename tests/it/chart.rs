@@ -12,6 +12,8 @@ use crate::examples::check_generated;
 
 const README: &str = "charts/mozart/README.md";
 const BEGIN: &str = "## Values\n";
+/// The same table where the documents are read as a book.
+const PAGE: &str = "docs/reference/chart.md";
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
@@ -129,4 +131,7 @@ fn the_readme_of_the_chart_lists_every_value() {
     let page = read(README);
     let (written, _) = page.split_once(BEGIN).expect("the page has a heading for the values");
     check_generated(README, &format!("{written}{BEGIN}{table}"));
+    let about = "`helm upgrade --install mozart charts/mozart --set NAME=VALUE` sets one. `values.schema.json` refuses \
+                 what is not here or of another type.";
+    check_generated(PAGE, &format!("# The chart's values\n\n{about}\n{table}"));
 }

@@ -33,5 +33,4 @@ mod sessions;
 mod state_faults;
 mod state_shared;
 mod support;
-mod tutorial;
 mod wallet;

@@ -1,4 +1,4 @@
-//! The table of fields in the job file's reference, made from the schema.
+//! The tables of fields in the references of the job file and of the resources, made from their schemas.
 
 use std::{fmt::Write, fs, path::Path};
 
@@ -10,16 +10,17 @@ use crate::examples::check_generated;
 const PAGE: &str = "docs/job-file.md";
 const BEGIN: &str = "## Fields\n";
 
-/// Fields of a cluster that are Kubernetes' own, and explained there.
-const ELSEWHERE: [&str; 1] = ["pod"];
-
-struct Schema(Value);
+struct Schema {
+    root: Value,
+    /// Fields whose own fields stand on another page.
+    elsewhere: &'static [&'static str],
+}
 
 impl Schema {
     /// The schema that a reference leads to.
     fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         let target = schema["$ref"].as_str().and_then(|path| path.strip_prefix('#'));
-        target.and_then(|path| self.0.pointer(path)).unwrap_or(schema)
+        target.and_then(|path| self.root.pointer(path)).unwrap_or(schema)
     }
 
     /// What may stand in a field, in a word or two.
@@ -54,7 +55,7 @@ impl Schema {
             let prose = field["description"].as_str().or(target["description"].as_str()).unwrap_or_default();
             let must = if required.contains(&name.as_str()) { " **Required.**" } else { "" };
             writeln!(table, "| `{path}` | {} | {prose}{must} |", self.kind(field)).unwrap();
-            if ELSEWHERE.contains(&path.as_str()) {
+            if self.elsewhere.contains(&path.as_str()) {
                 continue;
             }
             self.rows(&format!("{path}."), target, table);
@@ -72,11 +73,67 @@ fn words(schema: &Value) -> Option<Vec<&str>> {
     Some(choices.iter().filter_map(|choice| choice["const"].as_str()).collect())
 }
 
+/// The messages of the rules in a schema, in order, each once.
+#[cfg(feature = "cluster")]
+fn rules(schema: &Value, found: &mut Vec<String>) {
+    for rule in schema["x-kubernetes-validations"].as_array().into_iter().flatten() {
+        // An expression puts the number of the run into its text.
+        let computed = rule["messageExpression"].as_str().and_then(|text| text.split('\'').nth(1));
+        let message = rule["message"].as_str().or(computed).expect("a rule says what is wrong");
+        let message = message.replace("%d", "N");
+        if !found.contains(&message) {
+            found.push(message);
+        }
+    }
+    for inner in schema["properties"].as_object().into_iter().flatten().map(|(_, inner)| inner) {
+        rules(inner, found);
+    }
+    if schema["items"].is_object() {
+        rules(&schema["items"], found);
+    }
+}
+
+#[cfg(feature = "cluster")]
+#[test]
+fn the_reference_of_the_resources_has_every_field_and_rule_of_their_definitions() {
+    let mut page = String::from(
+        "# The resources of a cluster\n\nMade from the definitions that `mozart crd` prints. \
+         `kubectl explain mozartjob.spec` says the same.\n\
+         A field says **Required.** where what it stands in makes no sense without it.\n",
+    );
+    for definition in mozart::cluster::crd::definitions() {
+        let spec = &definition.object["spec"];
+        let (names, version) = (&spec["names"], &spec["versions"][0]);
+        let root = version["schema"]["openAPIV3Schema"].clone();
+        let mut refused = Vec::new();
+        rules(&root, &mut refused);
+        let kind = names["kind"].as_str().unwrap();
+        let short = names["shortNames"][0].as_str().unwrap();
+        let about = root["description"].as_str().unwrap();
+        writeln!(page, "\n## {kind}\n\n{about}\nShort name `{short}`.\n").unwrap();
+        let schema = Schema { root, elsewhere: &[] };
+        for part in ["spec", "status"] {
+            writeln!(page, "### {part} of a {kind}\n\n| field | | |\n| --- | --- | --- |").unwrap();
+            schema.rows("", &schema.root["properties"][part], &mut page);
+            page.push('\n');
+        }
+        if !refused.is_empty() {
+            writeln!(page, "### What the API server refuses of a {kind}\n").unwrap();
+            for message in refused {
+                writeln!(page, "- {message}").unwrap();
+            }
+        }
+    }
+    check_generated("docs/reference/resources.md", &format!("{}\n", page.trim_end()));
+}
+
 #[test]
 fn the_reference_of_the_job_file_has_every_field_of_its_schema() {
-    let schema = Schema(serde_json::from_str(&schema_json(Form::Plain)).unwrap());
+    let root = serde_json::from_str(&schema_json(Form::Plain)).unwrap();
+    // What a Pod may have is for a cluster: the page of the resources has it.
+    let schema = Schema { root, elsewhere: &["pod"] };
     let mut fields = String::from("\nIn the plain form's spelling.\n\n| field | | |\n| --- | --- | --- |\n");
-    schema.rows("", &schema.0, &mut fields);
+    schema.rows("", &schema.root, &mut fields);
     let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(PAGE)).unwrap();
     let (written, _) = page.split_once(BEGIN).expect("the page has a heading for its fields");
     check_generated(PAGE, &format!("{written}{BEGIN}{fields}"));
