@@ -17,6 +17,7 @@ use kube::{
 };
 use serde_json::Value;
 
+use super::grants;
 use crate::{
     api::status::Truth,
     backend::health::Health,
@@ -47,8 +48,11 @@ pub async fn look(cluster: &KubernetesArguments) -> anyhow::Result<Vec<Health>> 
     };
     checks.push(definitions(&client).await);
     checks.push(rights(&client, &namespace).await);
-    checks.push(operator(&client, &namespace).await);
+    let deployments = deployments(&client, &namespace).await;
+    checks.push(operator(deployments.as_ref(), &namespace));
     checks.extend(credentials(&client, &namespace).await);
+    let operator = deployments.as_ref().and_then(|(found, _)| found.first());
+    checks.extend(grants::look(&client, &namespace, operator).await);
     Ok(checks)
 }
 
@@ -169,9 +173,8 @@ async fn rights(client: &Client, namespace: &str) -> Health {
     }
 }
 
-/// Whether an operator is there, as far as its Deployment may be seen.
-async fn operator(client: &Client, namespace: &str) -> Health {
-    let name = "operator";
+/// The Deployments of operators, and whether those of every namespace may be seen; `None` when none may.
+async fn deployments(client: &Client, namespace: &str) -> Option<(Vec<Deployment>, bool)> {
     let labels = "app.kubernetes.io/name=mozart,app.kubernetes.io/component=operator";
     let parameters = ListParams::default().labels(labels);
     let mut found = Api::<Deployment>::all(client.clone()).list(&parameters).await;
@@ -179,7 +182,13 @@ async fn operator(client: &Client, namespace: &str) -> Health {
     if !everywhere {
         found = Api::<Deployment>::namespaced(client.clone(), namespace).list(&parameters).await;
     }
-    let Ok(found) = found else {
+    Some((found.ok()?.items, everywhere))
+}
+
+/// Whether an operator is there, as far as its Deployment may be seen.
+fn operator(deployments: Option<&(Vec<Deployment>, bool)>, namespace: &str) -> Health {
+    let name = "operator";
+    let Some((found, everywhere)) = deployments else {
         return Health::warn(
             name,
             "you may not see Deployments",
@@ -189,7 +198,7 @@ async fn operator(client: &Client, namespace: &str) -> Health {
     let ready =
         |one: &&Deployment| one.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0) > 0;
     let whose = |one: &Deployment| format!("{}/{}", one.namespace().unwrap_or_default(), one.name_any());
-    match (found.items.iter().find(ready), found.items.first()) {
+    match (found.iter().find(ready), found.first()) {
         (Some(one), _) => Health::ok(name, format!("{} is ready", whose(one))),
         (None, Some(one)) => {
             let advice = format!(
@@ -199,7 +208,7 @@ async fn operator(client: &Client, namespace: &str) -> Health {
             );
             Health::fail(name, format!("{} is not ready", whose(one)), advice)
         }
-        (None, None) if everywhere => {
+        (None, None) if *everywhere => {
             Health::warn(name, "none of the chart's is there", "helm upgrade --install mozart charts/mozart")
         }
         (None, None) => Health::warn(

@@ -4,7 +4,7 @@
 //! `MOZART_TEST_BATCHES` says of how many batches the job is (60 unless it is set), `MOZART_TEST_SEED` repeats a choice of
 //! moments.
 
-use std::time::Duration;
+use std::{process::Stdio, time::Duration};
 
 use kube::ResourceExt as _;
 use mozart::{
@@ -13,9 +13,11 @@ use mozart::{
     job::identity::{BatchNum, RunId},
 };
 use serde_json::{Value, json};
+use tokio::process::Command;
 
 use super::{ACCOUNT, Place, account, make, setting, submit, until};
 use crate::{
+    attempts::eventually,
     fake_api::{FakeApi, MODEL, Reply, Request},
     support::Namespace,
 };
@@ -48,6 +50,10 @@ pub async fn grant(namespace: &Namespace, secret: &str, operator_in: &Namespace)
         namespace: operator_in.name.clone(),
         scope: Scope::Namespaces(vec![namespace.name.clone()]),
     };
+    print_and_make(namespace, &installation, secret).await;
+}
+
+async fn print_and_make(namespace: &Namespace, installation: &Installation, secret: &str) {
     let printed = installation.grant(&namespace.name, secret).unwrap();
     for document in printed.split("---\n").filter(|document| !document.is_empty()) {
         make(namespace, &serde_saphyr::from_str(document).unwrap()).await;
@@ -129,5 +135,44 @@ async fn every_answer_that_counts_is_kept_and_few_are_asked_again_however_often_
          {bound} at most wanted"
     );
     assert!(kills > 0 && extra <= bound, "{extra} more requests in {kills} deaths");
+    namespace.delete().await;
+}
+
+/// What `mozart doctor` says of a Secret.
+async fn doctor(namespace: &Namespace, secret: &str) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_mozart"))
+        .args(["doctor", "--namespace", &namespace.name, "-o", "json"])
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut checks = said["checks"].as_array().unwrap().iter();
+    checks.find(|one| one["name"] == format!("Secret {secret}")).cloned().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn the_doctor_says_which_secret_the_operator_may_not_read_and_what_grants_it() {
+    let namespace = Namespace::new().await;
+    let credential = json!({
+        "apiVersion": "mozart.dev/v1alpha1", "kind": "MozartCredential", "metadata": {"name": "default"},
+        "spec": {"type": "APIKey", "secretRef": {"name": "anthropic", "key": "api-key"}},
+    });
+    make(&namespace, &credential).await;
+    submit(&namespace, "asks", &asking(&json!({"batch": {"size": 1, "totalItems": 1}}))).await;
+    let found = doctor(&namespace, "anthropic").await;
+    let grants = format!("mozart grant -n {} anthropic", namespace.name);
+    assert!(found["advice"].as_str().is_some_and(|advice| advice.contains(&grants)), "{found}");
+    // As the advice has it: the account of an installation that nobody sees is called mozart, in mozart.
+    let installation = Installation {
+        name: ACCOUNT.to_owned(),
+        namespace: "mozart".to_owned(),
+        scope: Scope::Namespaces(vec![namespace.name.clone()]),
+    };
+    print_and_make(&namespace, &installation, "anthropic").await;
+    eventually("it may be read", || async {
+        doctor(&namespace, "anthropic").await["found"] == "the operator may read it"
+    })
+    .await;
     namespace.delete().await;
 }
