@@ -1,4 +1,4 @@
-//! An operator that has nothing to do: jobs that are over cost nothing.
+//! Many jobs at once, and an operator that has nothing to do: jobs that are over cost nothing.
 
 use std::time::Duration;
 
@@ -17,11 +17,13 @@ use crate::{
 };
 
 const JOBS: u32 = 1000;
-const LONGEST: Duration = Duration::from_mins(5);
+/// Of each of them.
+const BATCHES: u32 = 10;
+const LONGEST: Duration = Duration::from_mins(10);
 /// Longer than anything that is done from time to time, but for the listing anew of every five minutes.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// 1,000 jobs that have finished, and an operator that was started after.
+/// 1,000 jobs of 10 batches until they have finished, and an operator that was started after.
 pub async fn rest(report: &Report, kubernetes: &Kubernetes) {
     let count = batches(JOBS);
     let operator = Operator::start(kubernetes);
@@ -32,7 +34,7 @@ pub async fn rest(report: &Report, kubernetes: &Kubernetes) {
             let jobs = jobs.clone();
             async move {
                 let name = format!("idle-{number}");
-                Job { name: &name, batches: 1, parallelism: 1, pretends: json!({}) }.apply(&jobs).await;
+                Job { name: &name, batches: BATCHES, parallelism: 2, pretends: json!({}) }.apply(&jobs).await;
             }
         })
         .await;
@@ -43,6 +45,9 @@ pub async fn rest(report: &Report, kubernetes: &Kubernetes) {
         }
     })
     .await;
+    let turn = operator.p99("mozart_turn_duration_seconds");
+    let what = format!("a turn of one of {count} jobs of {BATCHES} batches, 99 of 100");
+    report.bound(&what, &format!("at most {:.1} ms", turn * 1000.0), "", "at most 50 ms", turn <= 0.05);
     // The last Pods are let go and swept.
     tokio::time::sleep(Duration::from_secs(15)).await;
     drop(operator);
