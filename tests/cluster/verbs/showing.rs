@@ -97,6 +97,9 @@ async fn doctor_says_what_a_cluster_lacks_and_what_to_do() {
     let desk = desk().await;
     let said = desk.session(&["doctor"]).await;
     let said = regex::Regex::new(r"v1\.\d+\.\d+\S*").unwrap().replace_all(&said, "[version]");
+    // Other tests install the chart, or do not, meanwhile.
+    let said =
+        regex::Regex::new(r"(?m)^. operator .*\n(  .*\n)?").unwrap().replace_all(&said, "[operator]\n");
     insta::assert_snapshot!(said);
     desk.namespace.delete().await;
 }
