@@ -58,8 +58,8 @@ pub(super) fn observe(draft: &mut Draft<'_>) -> Result<(), IllegalEvent> {
             continue;
         }
         match &sighting.state {
-            AttemptState::Running { signals, .. } => {
-                if !draft.ledger.seen.contains(key.batch) {
+            AttemptState::Running { begun, signals, .. } => {
+                if *begun && !draft.ledger.seen.contains(key.batch) {
                     draft.record(EventKind::AttemptStarted { key })?;
                     tell_start(draft, key)?;
                 }

@@ -20,6 +20,8 @@ pub struct Sighting {
 pub enum AttemptState {
     /// It runs; `signals` are what it has told about its credential since the last look.
     Running {
+        /// Whether it is known to be there. What is only being asked for may yet be refused, and has never begun then.
+        begun: bool,
         /// In order.
         signals: Vec<GateSignal>,
         /// What it is known to have used so far.

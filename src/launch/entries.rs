@@ -85,7 +85,7 @@ impl Entry {
     pub fn running(budget_micro_usd: Option<u64>) -> (Self, watch::Receiver<Option<EndMode>>) {
         let (ending, receiver) = watch::channel(None);
         let spent = Usage::default();
-        let state = AttemptState::Running { signals: Vec::new(), spent, budget_micro_usd };
+        let state = AttemptState::Running { begun: true, signals: Vec::new(), spent, budget_micro_usd };
         (Self { state, ending }, receiver)
     }
 

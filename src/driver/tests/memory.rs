@@ -140,6 +140,7 @@ impl Launcher for Memory {
                     AttemptState::Ended(Box::new(self.outcome(running)))
                 } else {
                     AttemptState::Running {
+                        begun: true,
                         signals: Vec::new(),
                         spent: Usage::default(),
                         budget_micro_usd: None,

@@ -298,6 +298,7 @@ impl Universe {
             .map(|(key, living)| {
                 let state = match living {
                     Living::Runs { signals, budget } => AttemptState::Running {
+                        begun: true,
                         signals: std::mem::take(signals),
                         spent: Usage { dearest_turn_micro_usd: TURN_COST, ..Usage::default() },
                         budget_micro_usd: *budget,

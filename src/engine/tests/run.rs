@@ -97,7 +97,12 @@ impl Run {
 pub(super) fn running(key: AttemptKey, signals: Vec<GateSignal>) -> Sighting {
     Sighting {
         key,
-        state: AttemptState::Running { signals, spent: Usage::default(), budget_micro_usd: None },
+        state: AttemptState::Running {
+            begun: true,
+            signals,
+            spent: Usage::default(),
+            budget_micro_usd: None,
+        },
     }
 }
 

@@ -40,6 +40,7 @@ fn longest(fails: fn(AttemptKey) -> bool) -> usize {
                 attempts.push(Sighting { key, state });
             } else {
                 let state = AttemptState::Running {
+                    begun: true,
                     signals: Vec::new(),
                     spent: Usage::default(),
                     budget_micro_usd: None,

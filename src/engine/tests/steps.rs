@@ -85,6 +85,20 @@ fn what_was_seen_and_is_gone_is_lost_and_what_was_never_seen_is_started() {
 }
 
 #[test]
+fn what_was_only_asked_for_and_is_refused_has_never_begun() {
+    let mut run = Run::new(1, 1);
+    run.turn();
+    let AttemptState::Running { begun, .. } = &mut run.world.attempts[0].state else { unreachable!() };
+    *begun = false;
+    assert_eq!(run.turn().actions, [], "it is not asked for twice");
+    assert!(run.ledger.seen.is_empty());
+    run.world.attempts.clear();
+    run.turn();
+    assert_eq!(run.running(), [key(1, 1)], "the same attempt once more, and nothing is lost");
+    assert!(run.ledger.open.is_empty());
+}
+
+#[test]
 fn a_batch_whose_ended_attempt_lives_after_all_is_not_started_beside_it() {
     let mut run = Run::new(1, 2);
     run.turn();

@@ -295,7 +295,8 @@ impl<C: Claims> Shared<C> {
     }
 
     fn look(self: &Arc<Self>, now: Timestamp) -> Vec<Sighting> {
-        let running = |signals, budget_micro_usd| AttemptState::Running {
+        let running = |begun, signals, budget_micro_usd| AttemptState::Running {
+            begun,
             signals,
             spent: Usage::default(),
             budget_micro_usd,
@@ -324,13 +325,13 @@ impl<C: Claims> Shared<C> {
                 Sight::Live { held: why, until } => {
                     wake_at = wake_at.into_iter().chain(until).min();
                     held.extend(why.map(|why| (pod.key, why)));
-                    running(state.told.remove(&pod.key).unwrap_or_default(), pod.budget_micro_usd)
+                    running(true, state.told.remove(&pod.key).unwrap_or_default(), pod.budget_micro_usd)
                 }
             };
             shown.insert(pod.key, seen);
         }
         for (key, budget) in &state.launching {
-            shown.entry(*key).or_insert_with(|| running(Vec::new(), *budget));
+            shown.entry(*key).or_insert_with(|| running(false, Vec::new(), *budget));
         }
         for key in &state.made {
             shown.entry(*key).or_insert(AttemptState::Lost);

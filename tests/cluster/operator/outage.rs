@@ -78,7 +78,8 @@ async fn forgotten(operator: &str, namespace: &Namespace) {
 #[tokio::test]
 async fn a_server_that_dies_freezes_and_forgets_costs_no_batch_a_second_start() {
     let outages = setting("MOZART_TEST_OUTAGES").unwrap_or(3);
-    let batches = 60 * outages;
+    // About as many as are done meanwhile.
+    let batches = 30 * outages;
     let work = Work::new(script).await;
     let mut operator = work.place.start(ACCOUNT);
     let process = operator.id().unwrap().to_string();

@@ -159,3 +159,20 @@ async fn a_pod_that_is_refused_is_said_tried_again_with_pauses_and_counts_nothin
         once_each(&kubelet, 4);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_a_slow_server_refuses_has_not_begun_and_counts_nothing() {
+    let server = ApiServer::default();
+    let kubelet = Kubelet::start(&server, well);
+    server.refuse_pods(Some("pods \"night\" is forbidden: exceeded quota: team, requested: pods=1"));
+    server.put(JOB, job(4, 2));
+    let operator = Operator::start(&server);
+    // While one request to make a Pod is on its way, others are answered, and the run looks again.
+    operator.wire.slow(Duration::from_secs(2));
+    until(&server, "the word", |server| says(server, "QuotaExceeded")).await;
+    tokio::time::sleep(Duration::from_mins(30)).await;
+    assert_eq!(status(&server)["checkpoint"]["open"], Value::Null, "nothing is counted");
+    server.refuse_pods(None);
+    until_phase(&server, "Complete").await;
+    once_each(&kubelet, 4);
+}
