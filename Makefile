@@ -7,7 +7,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 # Tests never talk to a real service, nor use a login or a desktop of the person who runs them.
 unexport ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN CLAUDE_CODE_OAUTH_TOKEN DBUS_SESSION_BUS_ADDRESS MOZART_HOME
 
-.PHONY: help tools lint deny test test-docs test-chart test-cluster newcomer image cluster-up cluster-down test-long soak bench
+.PHONY: help tools lint deny test test-docs test-chart test-cluster newcomer image release cluster-up cluster-down test-long soak bench
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14

@@ -1,16 +1,30 @@
-//! `mozart reference` (hidden): the page `docs/reference/cli.md`, made from the definition of the command line.
+//! `mozart reference` (hidden): the page `docs/reference/cli.md` and the manual pages of a release, made from the
+//! definition of the command line.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, fs, path::PathBuf};
+
+use anyhow::Context as _;
 
 use super::{exit::Exit, printer::Printer, verbs::Place};
 
-/// Arguments of `mozart reference`: none.
+/// Arguments of `mozart reference`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Write manual pages into a folder instead, one for each command
+    #[arg(long, value_name = "FOLDER")]
+    man: Option<PathBuf>,
+}
 
-/// Prints the page.
-pub fn execute(Args {}: &Args, printer: &Printer) -> anyhow::Result<Exit> {
-    printer.bytes(page().as_bytes())?;
+/// Prints the page, or writes the manual pages.
+pub fn execute(Args { man }: &Args, printer: &Printer) -> anyhow::Result<Exit> {
+    match man {
+        None => printer.bytes(page().as_bytes())?,
+        Some(folder) => {
+            fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+            clap_mangen::generate_to(super::args::command(), folder)
+                .with_context(|| format!("cannot write manual pages into {}", folder.display()))?;
+        }
+    }
     Ok(Exit::Done)
 }
 
