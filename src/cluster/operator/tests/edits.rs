@@ -32,7 +32,6 @@ async fn an_edit_that_cannot_be_is_told_of_and_the_run_goes_on_with_what_else_wa
     once_each(&kubelet, 12);
 }
 
-/// Who looks next would take it for lost.
 #[tokio::test(start_paused = true)]
 async fn a_pod_that_is_on_its_way_when_the_job_is_edited_is_waited_for() {
     let server = ApiServer::default();
@@ -40,7 +39,7 @@ async fn a_pod_that_is_on_its_way_when_the_job_is_edited_is_waited_for() {
     server.put(JOB, job(4, 2));
     let operator = Operator::start(&server);
     operator.wire.hold(Some(|asked| asked.method == Method::POST && asked.path.ends_with("/pods")));
-    until(&server, "the saved start", |server| !status(server)["checkpoint"]["seen"].is_null()).await;
+    until(&server, "the saved claim", |server| !status(server)["checkpoint"]["claimed"].is_null()).await;
     server.edit(JOB, |job| job["spec"]["batch"]["parallelism"] = json!(3));
     // With what went before less than a write may take.
     tokio::time::sleep(Duration::from_secs(1)).await;
