@@ -26,7 +26,8 @@ pub struct Args {
 /// Prints a role of that one Secret, and gives it to the operator's account.
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     let scope = Scope::Namespaces(vec![args.namespace.clone()]);
-    let operator = Installation { name: args.operator, namespace: args.operator_namespace, scope };
+    let operator =
+        Installation { name: args.operator, namespace: args.operator_namespace, scope, history: false };
     printer.bytes(operator.grant(&args.namespace, &args.secret)?.as_bytes())?;
     Ok(Exit::Done)
 }

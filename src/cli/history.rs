@@ -1,7 +1,12 @@
 //! `mozart history`: the runs of a job, or the batches of a run.
 
+#[cfg(feature = "cluster")]
+mod cluster;
+
 use jiff::{Timestamp, tz::TimeZone};
 
+#[cfg(feature = "cluster")]
+use super::reach::ReachArguments;
 use super::{
     choices::{FormArgument, JobArgument, ListForm},
     exit::Exit,
@@ -18,10 +23,14 @@ use crate::store::record::{BatchRecord, BatchState, RunRecord};
 #[derive(Debug, clap::Args)]
 #[command(before_help = "  mozart history review                 the runs of a job\n  \
                          mozart history review/3 --batches     the batches of a run\n  \
-                         mozart history review -o json")]
+                         mozart history review -o json\n  \
+                         mozart history review -n team-a       of a job of a cluster")]
 pub struct Args {
     #[command(flatten)]
     job: JobArgument,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    reach: ReachArguments,
     /// List the batches of the run instead
     #[arg(short, long)]
     batches: bool,
@@ -31,32 +40,34 @@ pub struct Args {
 
 /// Lists the runs of the job, the last first; with `--batches` those batches of the run that were started.
 pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
+    #[cfg(feature = "cluster")]
+    if args.reach.is_given() {
+        return super::runtime()?.block_on(cluster::history(args, printer));
+    }
     let reading = Reading::open()?;
     let found = reading.find(args.job.job.as_deref())?;
     if args.batches {
-        let batches = reading.batches(&found)?;
-        match args.form.get() {
-            ListForm::Json => printer.json(&batches)?,
-            ListForm::Name => {
-                for batch in &batches {
-                    printer.line(batch.batch)?;
-                }
-            }
-            ListForm::Table => printer.table(&batch_table(&batches, Timestamp::now()))?,
-        }
+        show_batches(&reading.batches(&found)?, args.form.get(), printer)?;
     } else {
-        let runs = reading.runs(&found.job)?;
-        match args.form.get() {
-            ListForm::Json => printer.json(&runs)?,
-            ListForm::Name => {
-                for run in &runs {
-                    printer.line(&run.id)?;
-                }
-            }
-            ListForm::Table => printer.table(&run_table(&runs, Timestamp::now(), &TimeZone::system()))?,
-        }
+        show_runs(&reading.runs(&found.job)?, args.form.get(), printer)?;
     }
     Ok(Exit::Done)
+}
+
+fn show_batches(batches: &[BatchRecord], form: ListForm, printer: &Printer) -> anyhow::Result<()> {
+    match form {
+        ListForm::Json => printer.json(&batches),
+        ListForm::Name => batches.iter().try_for_each(|batch| printer.line(batch.batch)),
+        ListForm::Table => printer.table(&batch_table(batches, Timestamp::now())),
+    }
+}
+
+fn show_runs(runs: &[RunRecord], form: ListForm, printer: &Printer) -> anyhow::Result<()> {
+    match form {
+        ListForm::Json => printer.json(&runs),
+        ListForm::Name => runs.iter().try_for_each(|run| printer.line(&run.id)),
+        ListForm::Table => printer.table(&run_table(runs, Timestamp::now(), &TimeZone::system())),
+    }
 }
 
 fn run_table(runs: &[RunRecord], now: Timestamp, zone: &TimeZone) -> Table {

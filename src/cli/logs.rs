@@ -1,5 +1,7 @@
 //! `mozart logs`: what attempts wrote.
 
+#[cfg(feature = "cluster")]
+mod cluster;
 mod follow;
 
 use std::path::{Path, PathBuf};
@@ -7,6 +9,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde::Serialize;
 
+#[cfg(feature = "cluster")]
+use super::reach::ReachArguments;
 use super::{
     choices::{Form, FormArgument, JobArgument},
     error::Advised,
@@ -28,10 +32,14 @@ use crate::{
 #[command(before_help = "  mozart logs --failed              the last attempt of every failed batch\n  \
                          mozart logs review -b 12          one batch\n  \
                          mozart logs review/3 -b 12 -a 2 --prompt\n  \
-                         mozart logs -f                    what runs now, as it is written")]
+                         mozart logs -f                    what runs now, as it is written\n  \
+                         mozart logs review -n team-a --failed    of a job of a cluster")]
 pub struct Args {
     #[command(flatten)]
     job: JobArgument,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    reach: ReachArguments,
     /// Only these batches, such as 3,7-9
     #[arg(short, long, value_name = "LIST")]
     batch: Option<Ranges>,
@@ -51,7 +59,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["prompt", "stderr"])]
     raw: bool,
     /// Only the last lines of each
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(long, value_name = "N")]
     tail: Option<usize>,
     /// Go on with what is written until the run ends
     #[arg(short, long, conflicts_with_all = ["prompt", "tail", "failed", "attempt", "form"])]
@@ -104,6 +112,10 @@ struct Log {
 
 /// Shows the texts of the attempts that were asked for; several get a heading each.
 pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
+    #[cfg(feature = "cluster")]
+    if args.reach.is_given() {
+        return super::runtime()?.block_on(cluster::logs(args, printer));
+    }
     let reading = Reading::open()?;
     let found = reading.find(args.job.job.as_deref())?;
     if args.follow {
@@ -116,35 +128,58 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let several = attempts.len() > 1;
     let session = attempts.first().and_then(|attempt| attempt.session).filter(|_| !several);
     for attempt in attempts {
-        let text = read(&args.stream().of(&reading.files(&found, attempt.key())))?;
-        if args.form.get() == Form::Json {
-            let findings = reading.findings(&found, attempt.key());
-            printer.json_line(&Log { text: tail(&text, args.tail), attempt, findings })?;
-            continue;
-        }
-        if several || args.failed {
-            printer.line(printer.out.paint(Tone::Strong, heading(&attempt)))?;
-        }
-        let readable = args.stream() == Stream::Stdout && !args.raw;
-        let text = if readable { as_read(&text, &printer.out) } else { text };
-        write(&tail(&text, args.tail), printer)?;
-        if readable && attempt.state == AttemptState::Failed {
-            let beside = read(&Stream::Stderr.of(&reading.files(&found, attempt.key())))?;
-            if !beside.is_empty() {
-                printer.line(printer.out.paint(Tone::Quiet, "standard error:"))?;
-                write(&tail(&beside, args.tail), printer)?;
-            }
-            let findings = reading.findings(&found, attempt.key());
-            if !findings.is_empty() {
-                printer.line(printer.out.paint(Tone::Quiet, "validations:"))?;
-                printer.line(findings::lines(&findings, &printer.out).join("\n"))?;
-            }
-        }
+        let files = reading.files(&found, attempt.key());
+        let texts = Texts {
+            wanted: read(&args.stream().of(&files))?,
+            stderr: read(&Stream::Stderr.of(&files))?,
+            findings: reading.findings(&found, attempt.key()),
+        };
+        show(args, attempt, texts, several || args.failed, printer)?;
     }
     if let Some(session) = session {
         printer.hint(format!("claude --resume {session} takes you into its session"));
     }
     Ok(Exit::Done)
+}
+
+/// What an attempt left.
+struct Texts {
+    /// The one that was asked for.
+    wanted: String,
+    stderr: String,
+    /// What its validations expected and found.
+    findings: Vec<Finding>,
+}
+
+/// Shows an attempt as it was asked for.
+fn show(
+    args: &Args,
+    attempt: AttemptRecord,
+    texts: Texts,
+    headed: bool,
+    printer: &Printer,
+) -> anyhow::Result<()> {
+    let Texts { wanted, stderr, findings } = texts;
+    if args.form.get() == Form::Json {
+        return printer.json_line(&Log { text: tail(&wanted, args.tail), attempt, findings });
+    }
+    if headed {
+        printer.line(printer.out.paint(Tone::Strong, heading(&attempt)))?;
+    }
+    let readable = args.stream() == Stream::Stdout && !args.raw;
+    let text = if readable { as_read(&wanted, &printer.out) } else { wanted };
+    write(&tail(&text, args.tail), printer)?;
+    if readable && attempt.state == AttemptState::Failed {
+        if !stderr.is_empty() {
+            printer.line(printer.out.paint(Tone::Quiet, "standard error:"))?;
+            write(&tail(&stderr, args.tail), printer)?;
+        }
+        if !findings.is_empty() {
+            printer.line(printer.out.paint(Tone::Quiet, "validations:"))?;
+            printer.line(findings::lines(&findings, &printer.out).join("\n"))?;
+        }
+    }
+    Ok(())
 }
 
 /// A text of an attempt; one that was not written is empty.

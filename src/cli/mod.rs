@@ -40,6 +40,8 @@ mod progress;
 mod prune;
 #[cfg(feature = "cluster")]
 mod rbac;
+#[cfg(feature = "cluster")]
+mod reach;
 mod reading;
 mod reference;
 #[cfg(feature = "cluster")]

@@ -1,14 +1,20 @@
 //! `mozart operator`: runs the jobs of a cluster.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use anyhow::Context as _;
-use tokio::sync::watch;
+use tokio::{net::TcpListener, sync::watch};
 use uuid::Uuid;
 
 use super::{error::Advised, exit::Exit, runtime};
 use crate::{
     cluster::{
+        archive::{Archive, LOG_BYTES},
+        door,
         fence::MachineClocks,
         lease,
         object::DEFAULT_MANAGER,
@@ -62,6 +68,18 @@ pub struct Args {
     /// The namespace of the lease. Default: its own
     #[arg(long, value_name = "NAME")]
     lease_namespace: Option<String>,
+    /// A folder on a volume, for history and for answers that are kept nowhere else
+    ///
+    /// Without one there is no history but what the API server has, and batches in the operator's own process need
+    /// `output: {store: ConfigMaps}`. One operator at a time may use it, on a file system of its own node.
+    #[arg(long, env = "MOZART_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// How many bytes logs may take there; the oldest go first
+    #[arg(long, value_name = "BYTES", default_value_t = LOG_BYTES)]
+    data_max_bytes: u64,
+    /// Where it shows history, logs and answers to those who may read the job
+    #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, door::PORT)))]
+    listen: SocketAddr,
     /// The UID of its Pod: a container that is started again leads again at once
     #[arg(long, env = "MOZART_POD_UID", value_name = "UID", hide_env_values = true)]
     identity: Option<String>,
@@ -87,7 +105,12 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
     let scope = Scope::of(args.all_namespaces, args.namespace, &own);
     let namespace = args.lease_namespace.unwrap_or(own);
     let identity = args.identity.unwrap_or_else(|| Uuid::new_v4().to_string());
+    let archive = match args.data {
+        Some(folder) => Some(Archive::open(folder, args.data_max_bytes).await),
+        None => None,
+    };
     let settings = Settings {
+        archive: archive.clone(),
         scope,
         writer: format!("{namespace}/{}", args.lease),
         lease: lease::Settings { namespace, name: args.lease, identity: identity.clone() },
@@ -99,6 +122,9 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
         outgoing: Outgoing::new(args.allow_address).context("no HTTP client")?,
     };
     let clock = MachineClock::of_environment()?;
+    if let Some(archive) = &archive {
+        open_door(args.listen, archive.clone(), ways.work.clone()).await?;
+    }
     let telemetry = telemetry::Shared::default();
     let listener = Listener::bind(args.metrics_address).await?;
     tracing::info!(address = %listener.address(), "metrics and health are served");
@@ -107,12 +133,28 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
     tracing::info!(scope = ?settings.scope, identity = settings.identity, "the operator starts");
     tokio::select! {
         () = run(ways, settings, telemetry, MachineClocks, clock, stop) => {
+            if let Some(archive) = archive {
+                archive.close().await;
+            }
             tracing::info!("the operator has stopped");
         }
         failed = told => failed.context("the listener of metrics and health failed")?,
         () = at_once => tracing::warn!("the operator stops at once: its lease is not given back"),
     }
     Ok(Exit::Done)
+}
+
+/// Lets people read what is in the archive, for as long as this process lives.
+async fn open_door(address: SocketAddr, archive: Archive, client: kube::Client) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(address).await;
+    let listener =
+        listener.with_context(|| format!("cannot listen on {address}: name another with --listen"))?;
+    tokio::spawn(async move {
+        if let Err(error) = door::serve(listener, archive, client, std::future::pending()).await {
+            tracing::error!(%error, "history is shown to nobody any more: its listener failed");
+        }
+    });
+    Ok(())
 }
 
 /// Two that resolve at the first and at the second signal that asks the process to end.

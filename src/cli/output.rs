@@ -1,10 +1,15 @@
 //! `mozart output`: the answers.
 
+#[cfg(feature = "cluster")]
+mod cluster;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::Serialize;
 
+#[cfg(feature = "cluster")]
+use super::reach::ReachArguments;
 use super::{
     choices::{FormArgument, JobArgument},
     error::Advised,
@@ -20,10 +25,14 @@ use crate::{engine::ranges::Ranges, job::identity::BatchNum, store::record::Batc
 #[derive(Debug, clap::Args)]
 #[command(before_help = "  mozart output review --to answers          a file for each batch\n  \
                          mozart output review -o jsonl | jq -r .answer\n  \
-                         mozart output review/3 -b 12              one answer as it is")]
+                         mozart output review/3 -b 12              one answer as it is\n  \
+                         mozart output review -n team-a --to answers    of a job of a cluster")]
 pub struct Args {
     #[command(flatten)]
     job: JobArgument,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    reach: ReachArguments,
     /// Only these batches, such as 3,7-9
     #[arg(short, long, value_name = "LIST")]
     batch: Option<Ranges>,
@@ -39,7 +48,7 @@ enum OutputForm {
     /// As they are, several with a heading each
     #[default]
     Text,
-    /// A JSON object a line: batch, answer
+    /// A JSON object a line: run, batch, attempt, answer
     #[value(alias = "json")]
     Jsonl,
 }
@@ -49,51 +58,79 @@ enum OutputForm {
 struct Line<'a> {
     run: &'a str,
     batch: BatchNum,
-    answer: String,
+    /// Which start of it.
+    attempt: u32,
+    answer: &'a str,
 }
 
 /// Gives the answers of the batches that are done, by number.
 pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
+    #[cfg(feature = "cluster")]
+    if args.reach.is_given() {
+        return super::runtime()?.block_on(cluster::output(args, printer));
+    }
     let reading = Reading::open()?;
     let found = reading.find(args.job.job.as_deref())?;
     let done = done(args, &reading, &found)?;
-    if let Some(folder) = &args.to {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-    }
+    let mut giving = Giving::begin(args, printer, found.run.id.clone(), done.len() > 1)?;
     let mut missing = Ranges::default();
-    let mut written = 0;
     for batch in &done {
-        let Some(answer) = reading.answer(&found, batch)? else {
-            missing.insert(batch.batch);
-            continue;
-        };
-        written += 1;
-        if let Some(folder) = &args.to {
-            write(folder, batch.batch, &answer)?;
-            continue;
+        match reading.answer(&found, batch)? {
+            Some(answer) => giving.give(batch.batch, batch.attempts, &answer)?,
+            None => drop(missing.insert(batch.batch)),
         }
-        match args.form.get() {
-            OutputForm::Jsonl => {
-                printer.json_line(&Line { run: &found.run.id, batch: batch.batch, answer })?;
-            }
+    }
+    giving.finish(&missing);
+    Ok(Exit::Done)
+}
+
+/// Gives answers back, one after the other.
+struct Giving<'a> {
+    args: &'a Args,
+    printer: &'a Printer,
+    run: String,
+    headings: bool,
+    written: u64,
+}
+
+impl<'a> Giving<'a> {
+    fn begin(args: &'a Args, printer: &'a Printer, run: String, headings: bool) -> anyhow::Result<Self> {
+        if let Some(folder) = &args.to {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        }
+        Ok(Self { args, printer, run, headings, written: 0 })
+    }
+
+    fn give(&mut self, batch: BatchNum, attempt: u32, answer: &str) -> anyhow::Result<()> {
+        self.written += 1;
+        if let Some(folder) = &self.args.to {
+            return write(folder, batch, answer);
+        }
+        match self.args.form.get() {
+            OutputForm::Jsonl => self.printer.json_line(&Line { run: &self.run, batch, attempt, answer }),
             OutputForm::Text => {
-                if done.len() > 1 {
-                    printer
-                        .line(printer.out.paint(Tone::Strong, format!("==> batch {} <==", batch.batch)))?;
+                if self.headings {
+                    let heading = format!("==> batch {batch} <==");
+                    self.printer.line(self.printer.out.paint(Tone::Strong, heading))?;
                 }
                 let end = if answer.ends_with('\n') { "" } else { "\n" };
-                printer.bytes(format!("{answer}{end}").as_bytes())?;
+                self.printer.bytes(format!("{answer}{end}").as_bytes())
             }
         }
     }
-    if let Some(folder) = &args.to {
-        printer.note(format!("{} in {}", format::plural(written, "answer", "answers"), folder.display()));
+
+    /// Says how many were given, and which were not.
+    fn finish(&self, missing: &Ranges) {
+        if let Some(folder) = &self.args.to {
+            let answers = format::plural(self.written, "answer", "answers");
+            self.printer.note(format!("{answers} in {}", folder.display()));
+        }
+        if !missing.is_empty() {
+            let words = format!("batches {missing} are done and gave no answer, or it is no longer kept");
+            self.printer.warn(words);
+        }
     }
-    if !missing.is_empty() {
-        printer.warn(format!("batches {missing} are done and gave no answer, or it is no longer kept"));
-    }
-    Ok(Exit::Done)
 }
 
 /// The batches that are done, of those that were asked for.

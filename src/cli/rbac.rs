@@ -24,6 +24,9 @@ pub struct Args {
     /// It runs the jobs of every namespace
     #[arg(long)]
     all_namespaces: bool,
+    /// It keeps history (`mozart operator --data`), and asks the API server who may read it
+    #[arg(long)]
+    history: bool,
     /// The name of its account, its roles and its lease
     #[arg(long, value_name = "NAME", default_value = "mozart")]
     name: String,
@@ -35,7 +38,8 @@ pub struct Args {
 /// Prints the manifests as one YAML stream.
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     let scope = Scope::of(args.all_namespaces, args.jobs_in, &args.namespace);
-    let installation = Installation { name: args.name, namespace: args.namespace, scope };
+    let installation =
+        Installation { name: args.name, namespace: args.namespace, scope, history: args.history };
     let yaml = if args.policies {
         role::stream(&admission::manifests(&installation))?
     } else {

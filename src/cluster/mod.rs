@@ -1,15 +1,18 @@
 //! Kubernetes: the resources, and the operator that reconciles them.
 
 pub mod admission;
+pub mod archive;
 pub mod await_job;
 pub mod crd;
 pub mod credential;
+pub mod door;
 pub mod fence;
 pub mod lease;
 pub mod object;
 pub mod operator;
 pub mod outgoing;
 pub mod outputs;
+pub mod reach;
 pub mod release;
 pub mod role;
 pub mod status;

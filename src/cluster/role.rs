@@ -46,6 +46,13 @@ const NEW_LEASES: Right = Right { verbs: &["create"], ..LEASES };
 /// In the operator's own namespace, of the lease of its name alone where that can be said.
 pub const AT_HOME: &[Right] = &[LEASES, NEW_LEASES];
 
+/// Of the whole cluster, where the operator shows history to people: who they are, and what they may. Neither belongs to
+/// a namespace.
+pub const OF_VISITORS: &[Right] = &[
+    Right { group: "authentication.k8s.io", resources: &["tokenreviews"], verbs: &["create"] },
+    Right { group: "authorization.k8s.io", resources: &["subjectaccessreviews"], verbs: &["create"] },
+];
+
 impl Right {
     /// As a rule of a `Role`.
     pub fn rule(&self) -> Value {
@@ -62,6 +69,8 @@ pub struct Installation {
     pub namespace: String,
     /// Whose jobs it runs.
     pub scope: Scope,
+    /// Whether it keeps history, and shows it to those who may read a job.
+    pub history: bool,
 }
 
 impl Installation {
@@ -83,6 +92,12 @@ impl Installation {
         match &self.scope {
             Scope::Cluster => allow(None),
             Scope::Namespaces(namespaces) => namespaces.iter().for_each(|namespace| allow(Some(namespace))),
+        }
+        if self.history {
+            // Roles of the cluster have no namespace that would tell two installations apart.
+            let visitors = format!("{home}-{name}-visitors");
+            let rules = OF_VISITORS.iter().map(Right::rule).collect();
+            manifests.extend([Self::role(&visitors, None, &rules), self.binding(&visitors, None)]);
         }
         manifests
     }
@@ -161,12 +176,12 @@ mod tests {
     use super::*;
 
     fn installation(scope: Scope) -> Installation {
-        Installation { name: "mozart".to_owned(), namespace: "mozart".to_owned(), scope }
+        Installation { name: "mozart".to_owned(), namespace: "mozart".to_owned(), scope, history: false }
     }
 
     #[test]
     fn no_right_reaches_a_secret_a_spec_or_everything() {
-        for right in IN_NAMESPACES.iter().chain(AT_HOME) {
+        for right in IN_NAMESPACES.iter().chain(AT_HOME).chain(OF_VISITORS) {
             assert!(!right.resources.contains(&"secrets"), "{right:?}");
             assert!(!right.resources.contains(&"*") && !right.verbs.contains(&"*"), "{right:?}");
             let spec = right.group == "mozart.dev" && !right.resources.iter().any(|one| one.contains('/'));
@@ -194,6 +209,13 @@ mod tests {
         let made = installation(Scope::Namespaces(vec!["mozart".to_owned()])).yaml().unwrap();
         let stored = std::fs::read_to_string(file).unwrap_or_default();
         assert!(stored == made, "deploy/rbac.yaml is stale: run `mozart rbac > deploy/rbac.yaml`");
+    }
+
+    #[test]
+    fn who_visitors_are_is_asked_by_an_operator_with_history_alone() {
+        let one = installation(Scope::Namespaces(vec!["a".to_owned()]));
+        let asks = |one: &Installation| one.yaml().unwrap().contains("tokenreviews");
+        assert!(!asks(&one) && asks(&Installation { history: true, ..one }));
     }
 
     #[test]

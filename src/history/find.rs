@@ -67,7 +67,7 @@ impl Reader {
 }
 
 /// The job and the run of `name/3`.
-fn parts(wanted: &str) -> (&str, Option<u32>) {
+pub fn parts(wanted: &str) -> (&str, Option<u32>) {
     match wanted.rsplit_once('/').map(|(name, run)| (name, run.parse())) {
         Some((name, Ok(run))) => (name, Some(run)),
         _ => (wanted, None),

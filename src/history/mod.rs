@@ -1,5 +1,6 @@
 //! What happened: jobs, runs, batches, attempts, what they said and what people were told. Read only.
 
+mod copies;
 mod find;
 mod runs;
 #[cfg(test)]
@@ -9,7 +10,7 @@ mod texts;
 use uuid::Uuid;
 
 pub use self::{
-    find::Found,
+    find::{Found, parts},
     runs::{RunsCursor, RunsPage},
     texts::{OutputPage, OutputRecord},
 };

@@ -123,6 +123,13 @@ impl Trouble {
         }
     }
 
+    /// The trouble behind an error of the store; `None` when none of its files is to blame.
+    pub fn behind(error: &StoreError) -> Option<Self> {
+        let StoreError::Failed { source, .. } = error else { return None };
+        let of_sqlite = source.downcast_ref::<sqlx::Error>().map(Self::of_sqlite);
+        of_sqlite.or_else(|| source.downcast_ref::<io::Error>().map(Self::of_io))
+    }
+
     /// The error of a read or write that met this trouble.
     pub fn met(
         self,

@@ -76,9 +76,14 @@ impl Home {
         self.0.join("sessions")
     }
 
+    /// All that runs leave.
+    pub fn runs(&self) -> PathBuf {
+        self.0.join("runs")
+    }
+
     /// All that the runs of a job leave.
     pub fn job(&self, job: Uuid) -> PathBuf {
-        self.0.join("runs").join(job.to_string())
+        self.runs().join(job.to_string())
     }
 
     /// What `batch.itemsFrom` gave when the job's last run began, by its hash.

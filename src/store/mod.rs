@@ -27,7 +27,10 @@ use self::{
     record::{AttemptRecord, BatchRecord, BatchState, JobRecord, NotificationRecord},
     runs::{ListedRun, RunPlace, RunsWanted},
 };
-pub use self::{json::Json, sqlite::Sqlite};
+pub use self::{
+    json::Json,
+    sqlite::{NewAnswer, Saved, Sqlite},
+};
 use crate::{
     driver::ports::{Store, StoreError},
     engine::{
@@ -83,6 +86,14 @@ impl Local {
                 let store = path.map_or_else(|| Json::in_folder(home.jobs()), Json::in_file)?;
                 Ok(Some(Self::Json(store)))
             }
+        }
+    }
+
+    /// The database, where it is one.
+    pub fn database(&self) -> Option<&Sqlite> {
+        match self {
+            Self::Sqlite(store) => Some(store),
+            Self::Json(_) => None,
         }
     }
 

@@ -15,3 +15,4 @@ pub use follower::Follower;
 pub use health::preflight;
 pub use invocation::{input, invocation};
 pub use judge::judge;
+pub use stream::answer_in;

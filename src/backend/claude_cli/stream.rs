@@ -44,6 +44,14 @@ impl Line {
     }
 }
 
+/// The answer that a line gives, if it is a result that has one.
+pub fn answer_in(line: &[u8]) -> Option<String> {
+    match Line::parse(line) {
+        Line::Result(result) => Some(result.result).filter(|answer| !answer.is_empty()),
+        _ => None,
+    }
+}
+
 fn parse<T: DeserializeOwned>(bytes: &[u8], line: impl FnOnce(T) -> Line) -> Line {
     serde_json::from_slice(bytes).map_or(Line::Other, line)
 }

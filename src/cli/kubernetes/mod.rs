@@ -46,21 +46,26 @@ impl KubernetesArguments {
     /// # Errors
     /// There is no such context, or what it says cannot be used.
     pub async fn connect(&self) -> anyhow::Result<(Client, String)> {
-        let advised = |error: &dyn std::error::Error| {
-            let hint = "set KUBECONFIG, or name one of `kubectl config get-contexts` with --context";
-            Advised::new(format!("no Kubernetes can be reached: {error}"), hint)
-        };
+        let (config, namespace) = self.config().await?;
+        Ok((Client::try_from(config).map_err(|error| unreachable(&error))?, namespace))
+    }
+
+    /// What leads there, and the namespace.
+    ///
+    /// # Errors
+    /// There is no such context.
+    pub async fn config(&self) -> anyhow::Result<(Config, String)> {
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let config = match (&self.kubeconfig, &self.context) {
             (Some(file), _) => {
-                let read = Kubeconfig::read_from(file).map_err(|error| advised(&error))?;
-                Config::from_custom_kubeconfig(read, &options).await.map_err(|error| advised(&error))?
+                let read = Kubeconfig::read_from(file).map_err(|error| unreachable(&error))?;
+                Config::from_custom_kubeconfig(read, &options).await.map_err(|error| unreachable(&error))?
             }
-            (None, Some(_)) => Config::from_kubeconfig(&options).await.map_err(|error| advised(&error))?,
-            (None, None) => Config::infer().await.map_err(|error| advised(&error))?,
+            (None, Some(_)) => Config::from_kubeconfig(&options).await.map_err(|error| unreachable(&error))?,
+            (None, None) => Config::infer().await.map_err(|error| unreachable(&error))?,
         };
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
-        Ok((Client::try_from(config).map_err(|error| advised(&error))?, namespace))
+        Ok((config, namespace))
     }
 
     /// The same, to work with jobs there.
@@ -89,6 +94,11 @@ impl KubernetesArguments {
         }
         typed
     }
+}
+
+fn unreachable(error: &dyn std::error::Error) -> Advised {
+    let hint = "set KUBECONFIG, or name one of `kubectl config get-contexts` with --context";
+    Advised::new(format!("no Kubernetes can be reached: {error}"), hint)
 }
 
 /// The way to the cluster of the kubeconfig, or of the Pod that this runs in.

@@ -259,6 +259,8 @@ pub(super) enum Not {
     Forbidden { message: String },
     /// Another works where it would.
     Busy { message: String },
+    /// Its answers could not be kept now.
+    NoOutputStore { message: String },
 }
 
 impl Not {
@@ -290,6 +292,7 @@ async fn held(
         }
         Not::Missing { message } => ("ReferenceMissing", message, Next::Later),
         Not::Busy { message } => ("WorkspaceBusy", message, Next::Left),
+        Not::NoOutputStore { message } => ("OutputStoreUnavailable", message, Next::Later),
     };
     let held = Some((word, message.clone()));
     if note(store, Standstill { held, ..Standstill::default() }, &context.clock).await? {

@@ -9,19 +9,20 @@ use kube::{
     Api, Client,
     api::{DynamicObject, ListParams},
 };
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
 use super::{Settings, closing::Closing, herald::Herald, task::Me};
 use crate::{
     api::workspace::Workspace,
     cluster::{
+        archive::copy_logs,
         credential::Credentials,
         store::{ByteBudget, resource},
         telemetry,
     },
     driver::clock::MachineClock,
-    launch::pod::{Pods, Volume, workspace::Occupants},
+    launch::pod::{EndedPod, Pods, Volume, workspace::Occupants},
 };
 
 /// All jobs together may write so many bytes a second.
@@ -48,6 +49,8 @@ pub(super) struct Context {
     /// Who works where, by namespace.
     occupants: Mutex<BTreeMap<String, Occupants>>,
     left: watch::Sender<()>,
+    /// Where Pods that have ended are told, so that what they wrote is kept.
+    pub(super) ended: Option<mpsc::UnboundedSender<EndedPod>>,
 }
 
 impl Context {
@@ -59,6 +62,8 @@ impl Context {
         clock: MachineClock,
     ) -> Arc<Self> {
         let herald = Herald::start(client.clone(), &settings.identity);
+        let archive = settings.archive.clone();
+        let ended = archive.map(|archive| copy_logs(archive, client.clone()));
         let credentials = Credentials::new(client.clone(), clock.clone(), Arc::clone(&telemetry));
         Arc::new(Self {
             client,
@@ -74,6 +79,7 @@ impl Context {
             tasks: Mutex::default(),
             occupants: Mutex::default(),
             left: watch::Sender::default(),
+            ended,
         })
     }
 

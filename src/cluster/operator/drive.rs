@@ -13,6 +13,8 @@ use tokio::{
 };
 
 use super::{
+    answers,
+    archived::{self, Archived},
     attend::{Next, Not, Trouble},
     begin::{first, folder},
     claims::{Noted, SavedClaims},
@@ -116,6 +118,7 @@ pub(super) async fn drive(
         clock: context.clock.clone(),
         fs_group: context.settings.fs_group,
         counts: context.telemetry.pods.clone(),
+        logs: answers::keeper(context, job),
     };
     let claims = Arc::new(SavedClaims::new(context.jobs(&job.namespace), &job.name, &ledger));
     let attempts = match means {
@@ -152,7 +155,9 @@ pub(super) async fn drive(
     let (_wishes, wished) = watch::channel(wishes(job, run_id.run));
     let announced =
         Announced { store, herald: &context.herald, job: job.reference(), metrics, credential: &payer };
-    let saved = Noted { store: announced, claims: &claims };
+    let (archive, archived_job) = (context.settings.archive.as_ref(), archived::of(job));
+    let archived = Archived { store: announced, archive, job: archived_job };
+    let saved = Noted { store: archived, claims: &claims };
     let clock = &context.clock;
     let ports = Ports { store: &saved, launcher: &launcher, gates: &gates, notifier: &notices, clock };
     let in_process = matches!(launcher.attempts, Attempts::Tasks(_));
@@ -225,6 +230,9 @@ fn is_told(job: &JobObject, wrong: &str) -> bool {
 async fn over(context: &Context, job: &JobObject, ledger: &Ledger) -> Result<(), Trouble> {
     context.leave(&job.namespace, job.uid);
     let keep = job.spec.history.as_ref().and_then(|history| history.keep_runs).unwrap_or(KEEP_RUNS);
+    if let Some(archive) = &context.settings.archive {
+        archive.prune(job.uid, keep);
+    }
     let Some(old) = ledger.run.run.checked_sub(keep).filter(|old| *old > 0) else { return Ok(()) };
     let old = crate::job::identity::RunId { job: job.uid, run: old };
     if let Some(old) = plan::find(&context.client, &job.namespace, &job.name, &old).await? {
@@ -286,7 +294,7 @@ async fn make_ready(
     };
     let means = match (prepare::place(context, job).await?, &credential) {
         (Ok(Some(volume)), _) => Means::Pods(volume),
-        (Ok(None), Some(key)) => match in_process::way(context, job, key).await? {
+        (Ok(None), Some(key)) => match in_process::ready(context, job, key).await? {
             Ok(way) => Means::Tasks(way),
             Err(not) => return Ok(Readied::Not(not)),
         },
@@ -356,7 +364,10 @@ async fn no_plan(
     state.stop("PlanLost", message, context.clock.now()).map_err(|error| RunError::Step(error.into()))?;
     let (ledger, journal) = state.snapshot();
     let metrics = &context.telemetry.metrics;
-    let saved = Announced { store, herald: &context.herald, job: job.reference(), metrics, credential: "" };
+    let announced =
+        Announced { store, herald: &context.herald, job: job.reference(), metrics, credential: "" };
+    let (archive, archived_job) = (context.settings.archive.as_ref(), archived::of(job));
+    let saved = Archived { store: announced, archive, job: archived_job };
     saved.save(&ledger, &journal).await?;
     Ok(Readied::Next(Next::Again))
 }

@@ -1,18 +1,18 @@
-//! Batches in the operator's own process: the one Secret that they need, the way to the service, the home of their
-//! answers.
+//! Batches in the operator's own process: the one Secret that they need, and the way to the service.
 
 use std::sync::Arc;
 
 use super::{
+    answers::{self, AnswerHome},
     attend::{Not, Trouble},
     context::Context,
     prepare::Key,
     secrets::{self, Purpose},
 };
 use crate::{
-    api::{credential::CredentialType, run::Retain},
+    api::credential::CredentialType,
     backend::Way,
-    cluster::{object::JobObject, outputs::ConfigMapOutputs},
+    cluster::object::JobObject,
     job::{identity::RunId, model::Job},
     launch::task::{TaskLauncher, TaskPlace},
 };
@@ -20,8 +20,20 @@ use crate::{
 /// Where the key is sent if the credential does not say it.
 const SERVICE: &str = "https://api.anthropic.com";
 
+/// How the service is asked, if what it says can be kept.
+pub(super) async fn ready(
+    context: &Context,
+    job: &JobObject,
+    key: &Key,
+) -> Result<Result<Way, Not>, Trouble> {
+    if let Some(not) = answers::unavailable(context, job) {
+        return Ok(Err(not));
+    }
+    way(context, job, key).await
+}
+
 /// How the service is asked with the key of a credential.
-pub(super) async fn way(context: &Context, job: &JobObject, key: &Key) -> Result<Result<Way, Not>, Trouble> {
+async fn way(context: &Context, job: &JobObject, key: &Key) -> Result<Result<Way, Not>, Trouble> {
     let (name, secret) = (key.shared.name(), &key.pod.secret);
     let from = format!("the MozartCredential {name}");
     if key.pod.kind != CredentialType::ApiKey {
@@ -53,10 +65,7 @@ pub(super) fn launcher(
     loaded: &Arc<Job>,
     run: &RunId,
     way: Way,
-) -> TaskLauncher<ConfigMapOutputs> {
-    let stays = job.spec.output.as_ref().and_then(|output| output.retain) == Some(Retain::Forever);
-    let owner = (!stays).then(|| job.owner());
-    let client = context.client.clone();
-    let outputs = ConfigMapOutputs::open(client, &job.namespace, &job.name, run, owner);
+) -> TaskLauncher<AnswerHome> {
+    let outputs = AnswerHome::of(context, job, run);
     TaskLauncher::new(TaskPlace { job: Arc::clone(loaded), run: run.clone(), way, outputs })
 }

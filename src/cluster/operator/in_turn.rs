@@ -8,9 +8,9 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
-use super::{claims::SavedClaims, closing::Closing};
+use super::{answers::AnswerHome, claims::SavedClaims, closing::Closing};
 use crate::{
-    cluster::{credential::CredentialSeat, outputs::ConfigMapOutputs},
+    cluster::credential::CredentialSeat,
     driver::ports::Launcher,
     engine::{
         gate::GateState,
@@ -29,7 +29,7 @@ pub(super) enum Attempts {
     /// Pods.
     Pods(PodLauncher<SavedClaims>),
     /// Tasks of this process. They tell by themselves what Pods are listened to for.
-    Tasks(TaskLauncher<ConfigMapOutputs>),
+    Tasks(TaskLauncher<AnswerHome>),
 }
 
 impl Attempts {

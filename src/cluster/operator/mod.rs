@@ -1,5 +1,7 @@
 //! The operator: while this process leads, every job of its namespaces has a task that attends to it.
 
+mod answers;
+mod archived;
 mod attend;
 mod begin;
 mod claims;
@@ -37,6 +39,7 @@ use tower::service_fn;
 
 use self::{closing::Closing, context::Context, roster::Roster};
 use super::{
+    archive::Archive,
     credential,
     fence::{Clocks, Fence},
     lease::{self, Election, Standing},
@@ -97,6 +100,8 @@ pub struct Settings {
     pub fs_group: bool,
     /// The way to the model's service, for batches in its own process.
     pub outgoing: Outgoing,
+    /// History, and answers that are kept nowhere else; `None` without a volume.
+    pub archive: Option<Archive>,
 }
 
 /// The ways to the API server. Neither tries anything again by itself: what was asked in one term must not arrive in
@@ -253,6 +258,13 @@ async fn lead_jobs(context: &Arc<Context>) {
                 None => return,
             },
             _ = sweep.tick(), if listed.iter().all(|listed| *listed) => {
+                if let Some(archive) = &context.settings.archive {
+                    let of = match &context.settings.scope {
+                        Scope::Namespaces(namespaces) => Some(namespaces.clone()),
+                        Scope::Cluster => None,
+                    };
+                    archive.keep_only(rosters.iter().flat_map(Roster::uids).collect(), of);
+                }
                 let namespaces: Vec<String> = match &context.settings.scope {
                     Scope::Namespaces(namespaces) => namespaces.clone(),
                     Scope::Cluster => rosters.iter().flat_map(Roster::namespaces).collect(),

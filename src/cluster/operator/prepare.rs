@@ -7,17 +7,14 @@ use kube::Api;
 use serde_json::Value;
 
 use super::{
+    answers,
     attend::{Not, Trouble},
     begin::folder,
     context::Context,
     in_process, notices, size,
 };
 use crate::{
-    api::{
-        backend::BackendType,
-        credential::CredentialType,
-        run::{Execution, OutputStore},
-    },
+    api::{backend::BackendType, credential::CredentialType, run::Execution},
     cluster::{credential::Credential as SharedCredential, object::JobObject},
     job::{
         load::{Loaded, Overrides, load_text},
@@ -75,7 +72,7 @@ pub(super) async fn prepare(context: &Arc<Context>, job: &JobObject) -> Result<R
     };
     if runs_in_process(job)
         && let Some(key) = &credential
-        && let Err(not) = in_process::way(context, job, key).await?
+        && let Err(not) = in_process::ready(context, job, key).await?
     {
         return Ok(Err(not));
     }
@@ -102,18 +99,15 @@ pub(super) fn runs_in_process(job: &JobObject) -> bool {
 
 /// What can be said of a job without reading anything.
 pub(super) fn unfit(context: &Context, job: &JobObject) -> Option<Not> {
-    let store = job.spec.output.as_ref().and_then(|output| output.store);
-    if runs_in_process(job) && store != Some(OutputStore::ConfigMaps) {
-        let message =
-            "the answers of batches in the operator's own process must be kept, and this operator has no \
-                       volume for them: write output: {store: ConfigMaps}"
-                .to_owned();
-        return Some(Not::Unfit { reason: "NoOutputStore", message });
+    if runs_in_process(job)
+        && let Some(not) = answers::homeless(context, job)
+    {
+        return Some(not);
     }
     let api = job.spec.backend.as_ref().and_then(|backend| backend.kind) == Some(BackendType::AnthropicApi);
     if api && !runs_in_process(job) {
         let message = "the answers of backend.type: anthropic_api would be lost with their Pods: write \
-                       execution: InProcess and output: {store: ConfigMaps}"
+                       execution: InProcess"
             .to_owned();
         return Some(Not::Unfit { reason: "NoOutputStore", message });
     }

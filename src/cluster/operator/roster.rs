@@ -117,6 +117,11 @@ impl Roster {
         self.jobs.keys().map(|(namespace, _)| namespace.clone()).collect()
     }
 
+    /// The UIDs of the jobs.
+    pub(super) fn uids(&self) -> impl Iterator<Item = Uuid> {
+        self.jobs.values().map(|entry| entry.id.uid)
+    }
+
     fn put(&mut self, job: &DynamicObject) {
         let name = name_of(job);
         let Some(uid) = job.uid().and_then(|uid| uid.parse::<Uuid>().ok()) else { return };
@@ -162,6 +167,9 @@ impl Roster {
             "the job was deleted: what was made for it is let go"
         );
         drop(entry.task);
+        if let Some(archive) = &self.context.settings.archive {
+            archive.deleted(entry.id.uid);
+        }
         let context = Arc::clone(&self.context);
         tokio::spawn(async move { context.forget(&entry.id.namespace, entry.id.uid).await });
     }

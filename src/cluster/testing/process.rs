@@ -66,6 +66,7 @@ impl Operator {
             images: Images { mozart: "mozart:1".to_owned(), batch: Some("batch:1".to_owned()) },
             allowed: Vec::new(),
             fs_group: true,
+            archive: None,
             outgoing: Outgoing::new(vec!["127.0.0.0/8".parse().unwrap()]).unwrap(),
         };
         change(&mut settings);

@@ -6,7 +6,11 @@ use futures::{AsyncBufReadExt as _, AsyncReadExt as _};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::LogParams};
 
-use super::{PodPlace, spec::CONTAINER};
+use super::{
+    PodPlace,
+    said::{self, Said},
+    spec::CONTAINER,
+};
 use crate::{
     attempt::message::bounded_signal,
     backend::{Call, Follower, Session, Told},
@@ -54,10 +58,7 @@ pub(super) async fn follow(
 /// What a line tells: `t`, the time, then a line of the transcript. The Pod's author writes it as well as the tool does,
 /// so it is believed within bounds.
 fn signals(follower: &mut Follower, line: &[u8]) -> Vec<GateSignal> {
-    let mut parts = line.trim_ascii_end().splitn(3, |byte| *byte == b' ');
-    let (Some(b"t"), Some(_), Some(text)) = (parts.next(), parts.next(), parts.next()) else {
-        return Vec::new();
-    };
+    let Some((Said::Transcript, text)) = said::read(line.trim_ascii_end()) else { return Vec::new() };
     let signals = follower.line(text).into_iter().filter_map(|told| match told {
         Told::Signal(signal) => bounded_signal(&signal, jiff::Timestamp::now()),
         Told::Spent(_) | Told::GiveUp(_) | Told::ResultSaid => None,

@@ -395,10 +395,13 @@ impl<C: Claims> Shared<C> {
     }
 
     async fn release_ended(&self, pod: &SeenPod) -> Result<(), kube::Error> {
-        let failed = match pod.facts.sight(self.now()) {
-            Sight::Ended(outcome) => !outcome.succeeded(),
-            Sight::Live { .. } => false,
+        let (ended, failed) = match pod.facts.sight(self.now()) {
+            Sight::Ended(outcome) => (true, !outcome.succeeded()),
+            Sight::Live { .. } => (false, false),
         };
+        if let Some(logs) = self.place.logs.as_ref().filter(|_| ended) {
+            logs.keep(&self.place.namespace, &pod.name, &pod.run, pod.key, !failed).await;
+        }
         let keep = match self.place.deletion() {
             DeletionPolicy::Never => true,
             DeletionPolicy::Always => false,

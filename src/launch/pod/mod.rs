@@ -4,6 +4,7 @@ pub mod allow;
 mod blocked;
 mod claims;
 mod counts;
+mod ended;
 mod follow;
 mod launcher;
 mod lean;
@@ -11,6 +12,7 @@ pub mod names;
 pub mod observe;
 pub mod plan;
 mod pods;
+pub mod said;
 pub mod spec;
 pub mod workspace;
 
@@ -24,6 +26,7 @@ pub use self::{
     blocked::Blocked,
     claims::Claims,
     counts::Counts,
+    ended::{EndedPod, HOLD, KeptAnswer, LogKeeper},
     launcher::{Held, PodLauncher},
     plan::PlanRef,
     pods::Pods,
@@ -67,6 +70,8 @@ pub struct PodPlace {
     pub fs_group: bool,
     /// What is counted.
     pub counts: Counts,
+    /// Who keeps what Pods wrote; `None` where nobody does.
+    pub logs: Option<LogKeeper>,
 }
 
 impl PodPlace {

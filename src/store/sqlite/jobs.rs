@@ -103,7 +103,7 @@ impl Sqlite {
         text.map(|text| ledger_of(text.as_bytes(), &self.path)).transpose()
     }
 
-    async fn one_text(&self, query: Query<'_>) -> Result<Option<String>, StoreError> {
+    pub(super) async fn one_text(&self, query: Query<'_>) -> Result<Option<String>, StoreError> {
         let mut writer = self.connection.lock().await;
         let row = query.fetch_optional(writer.clean().await).await;
         let text = row.and_then(|row| row.map(|row| row.try_get(0)).transpose());

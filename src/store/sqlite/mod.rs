@@ -2,6 +2,8 @@
 //!
 //! One connection writes, and `save` is one transaction that is one command to it: see [`save`].
 
+mod answers;
+mod copy;
 mod forget;
 mod jobs;
 mod list;
@@ -14,6 +16,7 @@ use std::path::{Path, PathBuf};
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::Mutex;
 
+pub use self::{answers::NewAnswer, copy::Saved};
 use super::error::Trouble;
 use crate::driver::ports::StoreError;
 

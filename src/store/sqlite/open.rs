@@ -14,11 +14,17 @@ use sqlx::{
 use tokio::sync::Mutex;
 
 use super::{Sqlite, Writer};
-use crate::store::error::{OpenError, Trouble, sqlite_code};
+use crate::{
+    driver::ports::StoreError,
+    store::error::{OpenError, Trouble, sqlite_code},
+};
 
 /// What turns a file of format `n` into one of `n + 1`. Only ever appended to.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_history.sql"), include_str!("migrations/0002_runs.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_history.sql"),
+    include_str!("migrations/0002_runs.sql"),
+    include_str!("migrations/0003_cluster.sql"),
+];
 
 /// Marks the file as ours, for other programs and for us: `MZRT`.
 const APPLICATION_ID: i64 = 0x4d5a_5254;
@@ -67,6 +73,17 @@ impl Sqlite {
             path: path.to_owned(),
             connection: Mutex::new(Writer { connection, unfinished: false }),
         }))
+    }
+
+    /// Writes what is there already: whether it can be written.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub async fn try_to_write(&self) -> Result<(), StoreError> {
+        let mut writer = self.connection.lock().await;
+        let same = sqlx::AssertSqlSafe(format!("PRAGMA user_version = {}", known()));
+        let written = sqlx::raw_sql(same).execute(writer.clean().await).await;
+        written.map(drop).map_err(|error| self.failed("write to", error))
     }
 }
 

@@ -111,12 +111,17 @@ impl Sqlite {
         row.and_then(|row| row.try_get::<i64, _>(0)).map_or(0, i64::cast_unsigned)
     }
 
-    async fn records<T: DeserializeOwned>(&self, query: Query<'_>) -> Result<Vec<T>, StoreError> {
+    pub(super) async fn records<T: DeserializeOwned>(&self, query: Query<'_>) -> Result<Vec<T>, StoreError> {
         let texts = self.texts(query).await?;
         texts.iter().map(|text| serde_json::from_str(text).map_err(|error| self.damaged(error))).collect()
     }
 
-    async fn texts(&self, query: Query<'_>) -> Result<Vec<String>, StoreError> {
+    pub(super) async fn uids(&self, query: &'static str) -> Result<Vec<Uuid>, StoreError> {
+        let texts = self.texts(sqlx::query(query)).await?;
+        texts.iter().map(|text| text.parse().map_err(|error| self.damaged(error))).collect()
+    }
+
+    pub(super) async fn texts(&self, query: Query<'_>) -> Result<Vec<String>, StoreError> {
         let mut writer = self.connection.lock().await;
         let rows = query.fetch_all(writer.clean().await).await;
         let texts = rows.and_then(|rows| rows.iter().map(|row| row.try_get(0)).collect());

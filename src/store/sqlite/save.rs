@@ -6,14 +6,17 @@
 
 use sqlx::Row as _;
 
-use super::Sqlite;
+use super::{Query, Sqlite};
 use crate::{
     driver::ports::{Store, StoreError},
     engine::{event::Event, ledger::Ledger},
+    job::identity::RunId,
     store::{error::sqlite_code, fold::Changes, runs::phase_word, to_json},
 };
 
-const SAVE: &str = include_str!("save.sql");
+/// What is saved for the one who keeps the ledger here.
+const SAVE: &str =
+    concat!("BEGIN IMMEDIATE;\n", include_str!("save.sql"), include_str!("rows.sql"), "COMMIT;");
 
 /// What the trigger `job_runs_seq` raises: `SQLITE_CONSTRAINT_TRIGGER`.
 const SEQ_CONFLICT: i32 = 1811;
@@ -25,23 +28,14 @@ impl Store for Sqlite {
         writer.clean().await;
         writer.unfinished = true;
         // Plain `?`, in the order of the text: sqlx binds numbered parameters wrongly where a statement skips numbers.
-        let (job, run) = (ledger.run.job.to_string(), i64::from(ledger.run.run));
-        let mut query = sqlx::query(SAVE)
+        let query = sqlx::query(SAVE)
             .bind(ledger.seq.cast_signed())
             .bind(ledger.ended.map(|ended| ended.to_string()))
             .bind(phase_word(&ledger.phase))
             .bind(to_json(ledger))
-            .bind(job.clone())
-            .bind(run);
-        for rows in [
-            to_json(&changes.batches.into_values().collect::<Vec<_>>()),
-            to_json(&changes.attempts.into_values().collect::<Vec<_>>()),
-            to_json(&changes.notifications.into_values().collect::<Vec<_>>()),
-            to_json(&changes.settled),
-        ] {
-            query = query.bind(rows).bind(job.clone()).bind(run);
-        }
-        let saved = query.fetch_all(&mut writer.connection).await;
+            .bind(ledger.run.job.to_string())
+            .bind(i64::from(ledger.run.run));
+        let saved = rows(query, &ledger.run, changes).fetch_all(&mut writer.connection).await;
         match saved {
             Ok(rows) => {
                 writer.unfinished = false;
@@ -64,6 +58,19 @@ impl Store for Sqlite {
             }
         }
     }
+}
+
+/// Binds the rows of history, as `rows.sql` takes them.
+pub(super) fn rows<'q>(mut query: Query<'q>, run: &RunId, changes: Changes) -> Query<'q> {
+    for rows in [
+        to_json(&changes.batches.into_values().collect::<Vec<_>>()),
+        to_json(&changes.attempts.into_values().collect::<Vec<_>>()),
+        to_json(&changes.notifications.into_values().collect::<Vec<_>>()),
+        to_json(&changes.settled),
+    ] {
+        query = query.bind(rows).bind(run.job.to_string()).bind(i64::from(run.run));
+    }
+    query
 }
 
 impl Sqlite {

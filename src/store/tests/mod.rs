@@ -1,5 +1,6 @@
 //! Both forms of state, on real files.
 
+mod copies;
 mod faults;
 mod ledgers;
 mod pruning;

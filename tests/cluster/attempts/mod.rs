@@ -107,6 +107,7 @@ impl Run {
             credential: None,
             fs_group: true,
             counts: Counts::default(),
+            logs: None,
             clock: MachineClock::of_environment().unwrap(),
         };
         Self { place, pods, api: Api::namespaced(client.clone(), &namespace.name) }

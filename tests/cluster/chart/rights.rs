@@ -26,14 +26,14 @@ fn grants(manifests: &[Value]) -> BTreeMap<String, Value> {
 #[tokio::test]
 async fn the_rights_of_a_release_are_those_that_mozart_rbac_prints() {
     let named = |names: &[&str]| Scope::Namespaces(names.iter().map(|&name| name.to_owned()).collect());
-    for (values, scope) in [
-        ("{}", named(&["ops"])),
-        ("jobs: {namespaces: [a, b]}", named(&["a", "b"])),
-        ("jobs: {clusterWide: true}", Scope::Cluster),
+    for (values, scope, history) in [
+        ("{}", named(&["ops"]), false),
+        ("jobs: {namespaces: [a, b]}", named(&["a", "b"]), false),
+        ("{jobs: {clusterWide: true}, history: {enabled: true}}", Scope::Cluster, true),
     ] {
         let made = rendered("ops", values).await.unwrap();
-        let printed =
-            Installation { name: "mozart".to_owned(), namespace: "ops".to_owned(), scope }.manifests();
+        let printed = Installation { name: "mozart".to_owned(), namespace: "ops".to_owned(), scope, history }
+            .manifests();
         assert_eq!(grants(&made), grants(&printed), "{values}");
     }
 }
@@ -63,7 +63,7 @@ async fn the_policies_of_a_release_are_those_that_mozart_rbac_prints() {
 
 #[tokio::test]
 async fn nothing_in_the_chart_gives_a_right_on_secrets_on_everything_or_on_a_status() {
-    let manifests = rendered("ops", "jobs: {clusterWide: true}").await.unwrap();
+    let manifests = rendered("ops", "{jobs: {clusterWide: true}, history: {enabled: true}}").await.unwrap();
     let rules = manifests.iter().filter_map(|one| Some((&one["metadata"], one["rules"].as_array()?)));
     let mut seen = 0;
     for (metadata, rule) in rules.flat_map(|(metadata, rules)| rules.iter().map(move |rule| (metadata, rule)))

@@ -57,7 +57,8 @@ fn asked(event: &Value) -> Option<Asked> {
 
 /// What the Role grants, and `mozart grant`, in the words of [`Asked`].
 fn granted() -> BTreeSet<(String, String)> {
-    let rights = role::IN_NAMESPACES.iter().chain(role::AT_HOME).chain([&role::OF_ONE_SECRET]);
+    let rights = role::IN_NAMESPACES.iter().chain(role::AT_HOME).chain(role::OF_VISITORS);
+    let rights = rights.chain([&role::OF_ONE_SECRET]);
     let pairs = rights.flat_map(|right| {
         let what = |resource: &&str| match right.group {
             "" => (*resource).to_owned(),

@@ -2,6 +2,7 @@
 
 mod audit;
 mod cut;
+mod door;
 pub mod in_process;
 mod killed;
 mod kubelet;
@@ -54,7 +55,8 @@ pub async fn account(namespace: &Namespace, name: &str) {
 /// The same, with the rights of who runs the jobs of these namespaces.
 pub async fn account_for(namespace: &Namespace, name: &str, of: &[&Namespace]) {
     let scope = Scope::Namespaces(of.iter().map(|one| one.name.clone()).collect());
-    let installation = Installation { name: name.to_owned(), namespace: namespace.name.clone(), scope };
+    let installation =
+        Installation { name: name.to_owned(), namespace: namespace.name.clone(), scope, history: false };
     for mut manifest in installation.manifests() {
         if let Some(names) = manifest.pointer_mut("/rules/0/resourceNames") {
             *names = json!([ACCOUNT]);
@@ -104,6 +106,11 @@ impl Place {
     /// Who an account's operators are to the lease.
     pub fn identity(&self, account: &str) -> String {
         format!("{}-{account}", self.namespace)
+    }
+
+    /// The login of an account, for other programs.
+    pub fn kubeconfig(&self, account: &str) -> PathBuf {
+        self.file(account, "kubeconfig")
     }
 
     fn file(&self, account: &str, kind: &str) -> PathBuf {

@@ -26,7 +26,8 @@ const SECRET: &str = "/api/v1/namespaces/team/secrets/anthropic";
 const LEASE: &str = "/apis/coordination.k8s.io/v1/namespaces/mozart/leases/mozart";
 const KEY: &str = "sk-canary-9f2b71";
 
-fn put_all(server: &ApiServer, url: &str, batches: u32, parallelism: u32) {
+/// A job of so many API batches, and what it needs.
+pub(super) fn put_all(server: &ApiServer, url: &str, batches: u32, parallelism: u32) {
     server.put(
         SECRET,
         json!({"apiVersion": "v1", "kind": "Secret", "type": "mozart.dev/credential",
@@ -46,11 +47,11 @@ fn put_all(server: &ApiServer, url: &str, batches: u32, parallelism: u32) {
 }
 
 /// Waits, a minute at most, until that is so.
-async fn until(server: &ApiServer, what: &str, so: impl FnMut(&ApiServer) -> bool) {
+pub(super) async fn until(server: &ApiServer, what: &str, so: impl FnMut(&ApiServer) -> bool) {
     until_within(Duration::from_mins(1), server, what, so).await;
 }
 
-async fn until_phase(server: &ApiServer, phase: &str) {
+pub(super) async fn until_phase(server: &ApiServer, phase: &str) {
     until(server, phase, |server| status(server)["phase"] == phase).await;
 }
 

@@ -1,6 +1,7 @@
 //! The operator on an API server in memory, in paused time.
 
 mod absence;
+mod archive;
 mod crashes;
 mod credentials;
 mod edits;

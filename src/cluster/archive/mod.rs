@@ -1,0 +1,188 @@
+//! What an operator keeps on its volume: the history of its jobs, which may be lost, and answers, which may not.
+//!
+//! One task has the disk. Whoever drives a job tells it what was saved and goes on: a disk that is slow, full or gone
+//! holds up nothing but the answers of batches that are kept nowhere else.
+
+mod budget;
+mod disk;
+mod logs;
+mod pending;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use uuid::Uuid;
+
+pub use self::logs::copy_logs;
+use self::{budget::LogBudget, disk::Disk, pending::Pending, writer::Writer};
+use crate::{
+    driver::ports::StoreError,
+    engine::{event::Event, ledger::Ledger},
+    store::{NewAnswer, home::Home},
+};
+
+/// So many bytes of logs are kept if nothing else is said.
+pub const LOG_BYTES: u64 = 5 << 30;
+
+/// The folder of an operator. Clones are one; when the last goes, what is pending is written.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    home: Home,
+    logs: LogBudget,
+    shared: Arc<Shared>,
+    commands: mpsc::UnboundedSender<Command>,
+    trouble: watch::Receiver<Option<String>>,
+}
+
+/// What the writer's task shares with those that tell it something.
+#[derive(Debug, Default)]
+struct Shared {
+    pending: Mutex<Pending>,
+    told: Notify,
+}
+
+impl Shared {
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A job of the cluster, as history knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchivedJob {
+    /// Its UID.
+    pub uid: Uuid,
+    /// Its namespace: what a folder is to a job of this machine.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl ArchivedJob {
+    /// What stands where a job of this machine has its file: it tells apart jobs that had one name after each other.
+    fn file(&self) -> PathBuf {
+        PathBuf::from(format!("{}/{}", self.namespace, self.uid))
+    }
+}
+
+#[derive(Debug)]
+enum Command {
+    Keep {
+        answer: NewAnswer,
+        done: oneshot::Sender<Result<(), StoreError>>,
+    },
+    Deleted {
+        job: Uuid,
+    },
+    Prune {
+        job: Uuid,
+        runs: u32,
+    },
+    KeepOnly {
+        jobs: HashSet<Uuid>,
+        namespaces: Option<Vec<String>>,
+    },
+    Close {
+        done: oneshot::Sender<()>,
+    },
+    /// Sets something of the database, such as what makes the disk full.
+    #[cfg(test)]
+    Pragma {
+        text: &'static str,
+        done: oneshot::Sender<()>,
+    },
+}
+
+impl Archive {
+    /// Opens the folder, and makes it where it is not there. What is damaged is set aside; what cannot be opened is
+    /// tried again, and [`Archive::trouble`] says so. Of logs so many bytes are kept.
+    pub async fn open(folder: PathBuf, log_bytes: u64) -> Self {
+        let home = Home::new(folder);
+        let logs = LogBudget::new(&home, log_bytes);
+        let (commands, queue) = mpsc::unbounded_channel();
+        let (told, trouble) = watch::channel(None);
+        let shared = Arc::new(Shared::default());
+        let mut disk = Disk::new(home.clone(), told);
+        disk.probe().await;
+        tokio::spawn(Writer::new(disk, Arc::clone(&shared), queue).run());
+        Self { home, logs, shared, commands, trouble }
+    }
+
+    /// The folder, to be read by others.
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Why nothing can be kept now, in a sentence.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.borrow().clone()
+    }
+
+    /// Tells of a save. It is written soon; where too much waits already, it is missing, and the run's history says so.
+    pub fn record(&self, job: &ArchivedJob, ledger: &Ledger, journal: &[Event]) {
+        if !self.shared.pending().add(job, ledger, journal) {
+            tracing::debug!(
+                job.namespace = job.namespace,
+                job.name = job.name,
+                "a save is missing in history"
+            );
+        }
+        self.shared.told.notify_one();
+    }
+
+    /// Keeps an answer. After `Ok` it survives a loss of power.
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub async fn keep(&self, answer: NewAnswer) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        self.tell(Command::Keep { answer, done });
+        let ended = || StoreError::Failed {
+            context: "the answer could not be kept".to_owned(),
+            source: "what writes to the volume has ended".into(),
+        };
+        written.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// A job is no more: its runs have ended, its answers go unless they were to stay.
+    pub fn deleted(&self, job: Uuid) {
+        self.tell(Command::Deleted { job });
+    }
+
+    /// Forgets the runs of a job but for so many, the newest. Their answers stay.
+    pub fn prune(&self, job: Uuid, runs: u32) {
+        self.tell(Command::Prune { job, runs });
+    }
+
+    /// These jobs are all that there are in the namespaces, or in all: others were deleted while nobody looked.
+    pub fn keep_only(&self, jobs: HashSet<Uuid>, namespaces: Option<Vec<String>>) {
+        self.tell(Command::KeepOnly { jobs, namespaces });
+    }
+
+    /// Writes what is pending, as far as it can be written, and leaves the files in order.
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        self.tell(Command::Close { done });
+        // Its task ends by this and never before.
+        let _ = closed.await;
+    }
+
+    #[cfg(test)]
+    async fn pragma(&self, text: &'static str) {
+        let (done, set) = oneshot::channel();
+        self.tell(Command::Pragma { text, done });
+        set.await.unwrap();
+    }
+
+    fn tell(&self, command: Command) {
+        // Fails once the archive was closed: then nothing is begun any more either.
+        let _ = self.commands.send(command);
+    }
+}
