@@ -1,4 +1,5 @@
-//! What state costs: a save at batch 10 and at batch 10,000, in both forms, and history over a million batches.
+//! What state costs: a save at batch 10 and at batch 10,000, in both forms, and history over a million batches, kept here
+//! and copied as an operator copies it.
 //!
 //! `cargo bench --bench store`; a share of a second is the disk's, since every save is durable.
 
@@ -18,12 +19,13 @@ use mozart::{
         ledger::{Ledger, RunStart},
         ranges::Ranges,
     },
+    history::Reader,
     job::{
         identity::{AttemptKey, BatchNum, RunId},
         model::{StateBackend, StateKind},
         outcome::{FailureClass, Outcome, Usage},
     },
-    store::{Local, home::Home, record::BatchState},
+    store::{Local, Saved, Sqlite, home::Home, record::BatchState},
 };
 
 /// So many saves are timed at either place.
@@ -35,6 +37,8 @@ const MANY: u32 = 1_000_000;
 const QUESTIONS: usize = 21;
 /// Batches of one save of the million.
 const CHUNK: u32 = 10_000;
+/// Batches of one copy.
+const COPIED: u32 = 1_000;
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
@@ -42,6 +46,7 @@ fn main() {
         runtime.block_on(saves(kind));
     }
     runtime.block_on(history());
+    runtime.block_on(copies());
 }
 
 /// A state folder on the disk of the build: memory would make durability free.
@@ -160,6 +165,51 @@ async fn history() {
     }
     let attempts = asked(async || store.attempts(run, middle).await.expect("it is readable").len());
     attempts.await.tell("the attempts at one of a million batches");
+}
+
+/// The history of an operator: what is copied a second, and what a question of a person takes that opens it anew.
+async fn copies() {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("room on the disk");
+    let home = Home::new(folder.path().to_owned());
+    let database = Sqlite::open(&home.database()).await.expect("a new state");
+    let start = RunStart {
+        run: RunId { job: uuid::Uuid::new_v4(), run: 1 },
+        plan_hash: "0".repeat(64),
+        of_total: MANY,
+        selected: Ranges::span(1, MANY),
+        done_before: Ranges::default(),
+    };
+    let mut ledger = Ledger::start(start, Timestamp::now());
+    let began = Instant::now();
+    for first in (1..=MANY).step_by(COPIED as usize) {
+        let batches = first..=first + COPIED - 1;
+        ledger.seq += 1;
+        batches.clone().for_each(|batch| drop(ledger.succeeded.insert(BatchNum(batch))));
+        let saved = Saved {
+            name: "large".to_owned(),
+            file: "team/large".into(),
+            used_in: "team".into(),
+            ledger: ledger.clone(),
+            journal: batches.flat_map(success).collect(),
+            saves: 1,
+        };
+        database.copy(&[saved]).await.expect("room on the disk");
+    }
+    let a_second = f64::from(MANY) / began.elapsed().as_secs_f64();
+    println!("a copy takes {a_second:.0} batches a second, {COPIED} at a time, each durable");
+    let (team, run) = (Path::new("team"), &ledger.run);
+    let question = asked(async || {
+        let reader = Reader::open(&home).await.expect("it is readable");
+        let job = reader.job_in(team, "large").await.expect("it is readable").expect("it is there");
+        let runs = reader.runs(&job).await.expect("it is readable").len();
+        let failed = Some(BatchState::Failed);
+        let none = reader.batches(run, failed, BatchNum(0), 1_000).await.expect("it is readable").len();
+        runs + none
+            + reader.batches(run, None, BatchNum(MANY / 2), 1_000).await.expect("it is readable").len()
+    });
+    question
+        .await
+        .tell("a run, its failed and 1,000 of its batches of a million that were copied, opened anew");
 }
 
 struct Asked {

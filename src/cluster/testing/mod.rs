@@ -241,9 +241,10 @@ impl ApiServer {
         self.tell();
     }
 
-    /// What a Pod has said and says, until it is gone.
+    /// What a Pod has said; where it is followed also what it says, until it is gone.
     fn log(&self, asked: &Asked) -> Response<Told> {
         let pod = asked.path.trim_end_matches("/log").to_owned();
+        let follow = asked.query.contains("follow=true");
         let lines = stream::unfold((self.clone(), 0), move |(server, next)| {
             let pod = pod.clone();
             async move {
@@ -252,6 +253,9 @@ impl ApiServer {
                     let line = server.state().said.get(&pod).and_then(|said| said.get(next).cloned());
                     if let Some(line) = line {
                         return Some((Ok::<_, Infallible>(line), (server, next + 1)));
+                    }
+                    if !follow {
+                        return None;
                     }
                     server.get(&pod)?;
                     changed.changed().await.ok()?;

@@ -18,9 +18,12 @@ use crate::{
         },
     },
     engine::ranges::Ranges,
-    job::identity::{BatchNum, RunId},
+    job::identity::{AttemptKey, BatchNum, RunId},
     store::{Sqlite, record::BatchState},
 };
+
+/// A job whose batches are Pods.
+const OTHER: &str = "/apis/mozart.dev/v1alpha1/namespaces/team/mozartjobs/pods";
 
 fn run() -> RunId {
     RunId { job: UID.parse().unwrap(), run: 1 }
@@ -82,6 +85,31 @@ async fn answers_are_on_the_volume_and_history_tells_of_every_batch() {
     assert!(answer.contains("do 3\""), "{answer}");
 }
 
+/// H15.
+#[tokio::test]
+async fn what_pods_wrote_is_copied_before_they_go_and_their_answers_are_kept() {
+    let (server, folder) = (ApiServer::default(), tempfile::tempdir().unwrap());
+    for (batch, letter, text) in [(1, 'o', "an answer"), (2, 'e', "only a word beside it")] {
+        let pod = format!("/api/v1/namespaces/team/pods/night-0aaa1-r1-b{batch}-a1");
+        server.say(&pod, &format!("{letter} 2026-01-01T00:00:00.000Z {text}"));
+    }
+    server.put(JOB, job(3, 3));
+    let _kubelet = Kubelet::start(&server, well);
+    let (_operator, archive) = operator(&server, folder.path()).await;
+    until_phase(&server, "Complete").await;
+    until(&server, "no Pods", |server| super::pods(server).is_empty()).await;
+    let read = |batch, stdout| {
+        let files = archive.home().attempt(&run(), AttemptKey::first(BatchNum(batch)));
+        fs::read_to_string(if stdout { files.stdout() } else { files.stderr() }).ok()
+    };
+    assert_eq!((read(1, true).as_deref(), read(1, false)), (Some("an answer\n"), None));
+    assert_eq!((read(2, true), read(2, false).as_deref()), (None, Some("only a word beside it\n")));
+    assert_eq!((read(3, true), read(3, false)), (None, None));
+    assert_eq!(kept(&archive).await, [1]);
+    let found = Sqlite::open_to_read(&archive.home().database()).await.unwrap().unwrap();
+    assert_eq!(found.kept_answer(&run(), BatchNum(1)).await.unwrap().as_deref(), Some("an answer\n"));
+}
+
 /// I3 and R-21, with the volume as the home of the answers.
 #[tokio::test]
 async fn what_the_ledger_calls_done_is_on_the_volume_whenever_the_operator_is_killed() {
@@ -119,7 +147,6 @@ async fn while_the_volume_cannot_be_written_api_jobs_wait_and_pod_jobs_go_on() {
     // No folder can be made where a file is.
     fs::write(&data, "").unwrap();
     put_on_volume(&server, api.url(), 3, 1, json!({"store": "Operator"}));
-    const OTHER: &str = "/apis/mozart.dev/v1alpha1/namespaces/team/mozartjobs/pods";
     let mut pods = job(3, 3);
     pods["metadata"]["name"] = json!("pods");
     pods["metadata"]["uid"] = json!("7d1f3c8e-2f1c-4d0a-9d5f-0a1b2c3d4e5f");
