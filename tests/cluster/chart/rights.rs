@@ -50,7 +50,8 @@ async fn the_policies_of_a_release_are_those_that_mozart_rbac_prints() {
         let part = |one: &Value| json!([one["kind"], one["metadata"]["name"], one["spec"]]);
         let made: Vec<Value> =
             rendered("ops", values).await.unwrap().iter().filter(|one| of_admission(one)).map(part).collect();
-        let installation = Installation { name: "mozart".to_owned(), namespace: "ops".to_owned(), scope };
+        let installation =
+            Installation { name: "mozart".to_owned(), namespace: "ops".to_owned(), scope, history: false };
         let mut printed: Vec<Value> = admission::manifests(&installation).iter().map(part).collect();
         let mut made = made;
         made.sort_by_key(ToString::to_string);

@@ -49,6 +49,7 @@ pub async fn grant(namespace: &Namespace, secret: &str, operator_in: &Namespace)
         name: ACCOUNT.to_owned(),
         namespace: operator_in.name.clone(),
         scope: Scope::Namespaces(vec![namespace.name.clone()]),
+        history: false,
     };
     print_and_make(namespace, &installation, secret).await;
 }
