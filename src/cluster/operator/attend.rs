@@ -270,7 +270,8 @@ impl Not {
             Self::Unfit { message, .. }
             | Self::Missing { message }
             | Self::Forbidden { message }
-            | Self::Busy { message } => message,
+            | Self::Busy { message }
+            | Self::NoOutputStore { message } => message,
         }
     }
 }
