@@ -184,7 +184,9 @@ async fn copies() {
     for first in (1..=MANY).step_by(COPIED as usize) {
         let batches = first..=first + COPIED - 1;
         ledger.seq += 1;
-        batches.clone().for_each(|batch| drop(ledger.succeeded.insert(BatchNum(batch))));
+        for batch in batches.clone() {
+            ledger.succeeded.insert(BatchNum(batch));
+        }
         let saved = Saved {
             name: "large".to_owned(),
             file: "team/large".into(),

@@ -123,24 +123,24 @@ impl Asked {
     pub fn query(&self) -> Vec<(&'static str, String)> {
         self.run.map(|run| ("run", run.to_string())).into_iter().collect()
     }
+}
 
-    /// Says why the operator was not reached, what is missing for it, and whom to ask.
-    pub fn missing(&self, why: &Unreached, what: &str, printer: &Printer) {
-        let causes = std::iter::successors(std::error::Error::source(why), |cause| cause.source());
-        let words = causes.fold(why.to_string(), |words, cause| {
-            let cause = cause.to_string();
-            if words.contains(&cause) { words } else { format!("{words}: {cause}") }
-        });
-        printer.warn(format!("{what}: {words}"));
-        printer.hint(why.advice());
-    }
+/// Says why the operator was not reached, what is missing for it, and whom to ask.
+pub fn missing(why: &Unreached, what: &str, printer: &Printer) {
+    let causes = std::iter::successors(std::error::Error::source(why), |cause| cause.source());
+    let words = causes.fold(why.to_string(), |words, cause| {
+        let cause = cause.to_string();
+        if words.contains(&cause) { words } else { format!("{words}: {cause}") }
+    });
+    printer.warn(format!("{what}: {words}"));
+    printer.hint(why.advice());
+}
 
-    /// The error where neither the operator nor the API server has anything.
-    ///
-    /// # Errors
-    /// Always: that is what it is for.
-    pub fn nothing<T>(&self, why: Unreached, what: &str) -> anyhow::Result<T> {
-        let advice = why.advice();
-        Err(anyhow::Error::new(why).context(Advised::new(what, advice)))
-    }
+/// The error where neither the operator nor the API server has anything.
+///
+/// # Errors
+/// Always: that is what it is for.
+pub fn nothing<T>(why: Unreached, what: &str) -> anyhow::Result<T> {
+    let advice = why.advice();
+    Err(anyhow::Error::new(why).context(Advised::new(what, advice)))
 }

@@ -2,7 +2,11 @@
 
 use super::{Args, show_batches, show_runs};
 use crate::{
-    cli::{exit::Exit, printer::Printer, reach::Asked},
+    cli::{
+        exit::Exit,
+        printer::Printer,
+        reach::{Asked, missing, nothing},
+    },
     cluster::{
         door::{Placed, RunLine},
         reach::{Door, Unreached},
@@ -22,12 +26,12 @@ pub(super) async fn history(args: &Args, printer: &Printer) -> anyhow::Result<Ex
         Err(why) => why,
     };
     if args.batches {
-        return asked.nothing(why, "the batches are told by the operator's history, which was not reached");
+        return nothing(why, "the batches are told by the operator's history, which was not reached");
     }
     let Some(ledger) = asked.ledger() else {
-        return asked.nothing(why, "the runs are told by the operator's history, which was not reached");
+        return nothing(why, "the runs are told by the operator's history, which was not reached");
     };
-    asked.missing(&why, "earlier runs are left out", printer);
+    missing(&why, "earlier runs are left out", printer);
     show_runs(&[RunRecord::of(&asked.name, &ledger)], args.form.get(), printer)?;
     Ok(Exit::Done)
 }

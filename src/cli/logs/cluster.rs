@@ -5,7 +5,12 @@ mod pods;
 use self::pods::Pods;
 use super::{Args, Stream, Texts, show};
 use crate::{
-    cli::{error::Advised, exit::Exit, printer::Printer, reach::Asked},
+    cli::{
+        error::Advised,
+        exit::Exit,
+        printer::Printer,
+        reach::{Asked, missing, nothing},
+    },
     cluster::{
         door::LogLine,
         reach::{Door, Unreached},
@@ -37,12 +42,12 @@ pub(super) async fn logs(args: &Args, printer: &Printer) -> anyhow::Result<Exit>
                 showing.show(attempt, Some(texts))?;
             }
             if showing.shown == 0 {
-                return asked.nothing(
+                return nothing(
                     why,
                     "what Pods that are gone wrote is on the operator's volume, which was not reached",
                 );
             }
-            asked.missing(&why, "only Pods that are still there are shown", printer);
+            missing(&why, "only Pods that are still there are shown", printer);
         }
     }
     if showing.shown == 0 {

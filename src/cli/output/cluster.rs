@@ -2,7 +2,12 @@
 
 use crate::{
     api::run::OutputStore,
-    cli::{error::Advised, exit::Exit, printer::Printer, reach::Asked},
+    cli::{
+        error::Advised,
+        exit::Exit,
+        printer::Printer,
+        reach::{Asked, missing, nothing},
+    },
     cluster::{
         door::OutputLine,
         outputs,
@@ -25,9 +30,9 @@ pub(super) async fn output(args: &Args, printer: &Printer) -> anyhow::Result<Exi
         match asked.door().await {
             Ok(door) => from_volume(args, &asked, &door, &mut giving, &mut given).await?,
             Err(why) if given.is_empty() => {
-                return asked.nothing(why, "the answers are on the operator's volume, which was not reached");
+                return nothing(why, "the answers are on the operator's volume, which was not reached");
             }
-            Err(why) => asked.missing(&why, "answers on the operator's volume are left out", printer),
+            Err(why) => missing(&why, "answers on the operator's volume are left out", printer),
         }
     }
     let wanted = |ranges: &Ranges| match &args.batch {

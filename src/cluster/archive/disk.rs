@@ -82,7 +82,7 @@ impl Disk {
             match self.set_aside(error) {
                 Ok(()) => return,
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "it stays where it is")
+                    tracing::error!(error = &error as &dyn std::error::Error, "it stays where it is");
                 }
             }
         }

@@ -47,25 +47,23 @@ impl Visitors {
     pub(super) async fn admit(&self, headers: &HeaderMap, namespace: &str, job: &str) -> Result<(), Refusal> {
         let token = bearer(headers).ok_or(Refusal::NoToken)?;
         let hash: TokenHash = Sha256::digest(token.as_bytes()).into();
-        let user = match self.users.get(&hash) {
-            Some(user) => user,
-            None => {
-                let user = self.whose(token).await?;
-                let long = if user.is_ok() { BELIEVED } else { REFUSAL_BELIEVED };
-                self.users.put(hash, user.clone(), long);
-                user
-            }
+        let user = if let Some(user) = self.users.get(&hash) {
+            user
+        } else {
+            let user = self.whose(token).await?;
+            let long = if user.is_ok() { BELIEVED } else { REFUSAL_BELIEVED };
+            self.users.put(hash, user.clone(), long);
+            user
         };
         let user = user.map_err(|why| Refusal::Unknown { why })?;
         let who = user.username.clone().unwrap_or_default();
         let key = (hash, namespace.to_owned(), job.to_owned());
-        let may = match self.rights.get(&key) {
-            Some(may) => may,
-            None => {
-                let may = self.may_get(user, namespace, job).await?;
-                self.rights.put(key, may, if may { BELIEVED } else { REFUSAL_BELIEVED });
-                may
-            }
+        let may = if let Some(may) = self.rights.get(&key) {
+            may
+        } else {
+            let may = self.may_get(user, namespace, job).await?;
+            self.rights.put(key, may, if may { BELIEVED } else { REFUSAL_BELIEVED });
+            may
         };
         let (namespace, job) = (namespace.to_owned(), job.to_owned());
         if may { Ok(()) } else { Err(Refusal::MayNot { who, namespace, job }) }

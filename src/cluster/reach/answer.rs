@@ -13,7 +13,7 @@ use crate::cluster::door::{Placed, TROUBLE};
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_millis(500);
 /// The operator opens its history in less.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Lines of one kind.
 pub struct Lines<'a, T> {
@@ -112,10 +112,9 @@ impl<T: DeserializeOwned + Placed> Lines<'_, T> {
             }
             tokio::time::sleep(PAUSE).await;
             self.open = None;
-            match self.open().await {
-                Err(error @ Unreached::Refused { .. }) => return Err(error),
-                // The next try tells.
-                Ok(()) | Err(_) => {}
+            // Of anything else the next try tells.
+            if let Err(error @ Unreached::Refused { .. }) = self.open().await {
+                return Err(error);
             }
         }
     }

@@ -138,13 +138,12 @@ impl Door {
             Some(account) => token::of_account(client, namespace, account).await?,
             None => token::of_config(config).await?,
         };
-        let (base, forward) = match &way.server {
-            Some(server) => (server.clone(), None),
-            None => {
-                let (place, pod) = operator(client, namespace, job).await?;
-                let forward = Forward::start(client, &place, &pod, door::PORT).await?;
-                (forward.url(), Some(forward))
-            }
+        let (base, forward) = if let Some(server) = &way.server {
+            (server.clone(), None)
+        } else {
+            let (place, pod) = operator(client, namespace, job).await?;
+            let forward = Forward::start(client, &place, &pod, door::PORT).await?;
+            (forward.url(), Some(forward))
         };
         // Fails only when somebody has installed one before, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
