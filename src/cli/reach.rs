@@ -18,6 +18,7 @@ use crate::{
 
 /// Which cluster, and how its operator is reached.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[command(next_help_heading = "In a cluster")]
 pub struct ReachArguments {
     #[command(flatten)]
     cluster: KubernetesArguments,

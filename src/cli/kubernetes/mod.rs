@@ -61,7 +61,9 @@ impl KubernetesArguments {
                 let read = Kubeconfig::read_from(file).map_err(|error| unreachable(&error))?;
                 Config::from_custom_kubeconfig(read, &options).await.map_err(|error| unreachable(&error))?
             }
-            (None, Some(_)) => Config::from_kubeconfig(&options).await.map_err(|error| unreachable(&error))?,
+            (None, Some(_)) => {
+                Config::from_kubeconfig(&options).await.map_err(|error| unreachable(&error))?
+            }
             (None, None) => Config::infer().await.map_err(|error| unreachable(&error))?,
         };
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
