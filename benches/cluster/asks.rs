@@ -149,8 +149,12 @@ async fn credential(kubernetes: &Kubernetes, namespace: &str, address: &str) {
         json!({"apiVersion": "mozart.dev/v1alpha1", "kind": "MozartCredential", "metadata": {"name": "default"},
             "spec": {"type": "APIKey", "secretRef": {"name": "anthropic", "key": "api-key"}, "baseURL": address}}),
     ];
-    let operator =
-        Installation { name: "mozart".to_owned(), namespace: HOME.to_owned(), scope: Scope::Cluster };
+    let operator = Installation {
+        name: "mozart".to_owned(),
+        namespace: HOME.to_owned(),
+        scope: Scope::Cluster,
+        history: false,
+    };
     let granted = operator.grant(namespace, "anthropic").expect("it is YAML");
     let documents = granted.split("---\n").filter(|document| !document.is_empty());
     objects.extend(documents.map(|document| serde_saphyr::from_str::<Value>(document).expect("it is YAML")));

@@ -158,9 +158,8 @@ async fn history_is_read_by_who_may_read_the_job_also_when_the_job_is_gone_and_b
     submit(namespace, "night", &on_the_node(namespace, &spec)).await;
     until(namespace, "night", "ends", |status| status["lastRun"]["outcome"] == "Failed").await;
     let batches = crate::attempts::eventually("three batches in history", || async {
-        let told =
-            house.mozart("anna", &["history", "night", "--batches", "-o", "json", "--server", &house.url]);
-        let told = told.await;
+        let asked = ["history", "night", "--batches", "-o", "json", "--server", &house.url];
+        let told = house.mozart("anna", &asked).await;
         serde_json::from_slice::<Value>(&told.stdout).is_ok_and(|told| {
             told.as_array()
                 .is_some_and(|told| told.iter().all(|batch| batch["state"] != "running") && told.len() == 3)

@@ -169,6 +169,7 @@ async fn the_doctor_says_which_secret_the_operator_may_not_read_and_what_grants_
         name: ACCOUNT.to_owned(),
         namespace: "mozart".to_owned(),
         scope: Scope::Namespaces(vec![namespace.name.clone()]),
+        history: false,
     };
     print_and_make(&namespace, &installation, "anthropic").await;
     eventually("it may be read", || async {
