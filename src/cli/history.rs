@@ -28,14 +28,14 @@ use crate::store::record::{BatchRecord, BatchState, RunRecord};
 pub struct Args {
     #[command(flatten)]
     job: JobArgument,
-    #[cfg(feature = "cluster")]
-    #[command(flatten)]
-    reach: ReachArguments,
     /// List the batches of the run instead
     #[arg(short, long)]
     batches: bool,
     #[command(flatten)]
     form: FormArgument<ListForm>,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    reach: ReachArguments,
 }
 
 /// Lists the runs of the job, the last first; with `--batches` those batches of the run that were started.

@@ -37,9 +37,6 @@ use crate::{
 pub struct Args {
     #[command(flatten)]
     job: JobArgument,
-    #[cfg(feature = "cluster")]
-    #[command(flatten)]
-    reach: ReachArguments,
     /// Only these batches, such as 3,7-9
     #[arg(short, long, value_name = "LIST")]
     batch: Option<Ranges>,
@@ -66,6 +63,9 @@ pub struct Args {
     follow: bool,
     #[command(flatten)]
     form: FormArgument,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    reach: ReachArguments,
 }
 
 impl Args {

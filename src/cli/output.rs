@@ -30,9 +30,6 @@ use crate::{engine::ranges::Ranges, job::identity::BatchNum, store::record::Batc
 pub struct Args {
     #[command(flatten)]
     job: JobArgument,
-    #[cfg(feature = "cluster")]
-    #[command(flatten)]
-    reach: ReachArguments,
     /// Only these batches, such as 3,7-9
     #[arg(short, long, value_name = "LIST")]
     batch: Option<Ranges>,
@@ -41,6 +38,9 @@ pub struct Args {
     to: Option<PathBuf>,
     #[command(flatten)]
     form: FormArgument<OutputForm>,
+    #[cfg(feature = "cluster")]
+    #[command(flatten)]
+    reach: ReachArguments,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
