@@ -19,7 +19,7 @@ lint: ## formatting, clippy, and the core without its Kubernetes part
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --test cluster -- -D warnings
-	cargo check --locked --no-default-features
+	cargo clippy --locked --no-default-features -- -D warnings
 
 deny: tools ## licences, sources, bans; advisories where their database can be reached
 	cargo deny --locked check bans licenses sources

@@ -36,6 +36,7 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
 }
 
 /// The words that a shell, or kubectl, asks candidates for; the program's own arguments where nobody asks.
+#[cfg(feature = "cluster")]
 pub fn words() -> impl Iterator<Item = String> {
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     // A shell puts its words behind this.

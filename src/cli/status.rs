@@ -7,11 +7,8 @@ pub mod cluster;
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
-#[cfg(feature = "cluster")]
-use super::kubernetes::KubernetesArguments;
 use super::{
     choices::{FormArgument, JobArgument, ObjectForm},
-    error::Advised,
     exit::Exit,
     format,
     printer::Printer,
@@ -20,6 +17,8 @@ use super::{
     summary::{self, FailureGroup, Failures},
     terminal::{Look, Tone},
 };
+#[cfg(feature = "cluster")]
+use super::{error::Advised, kubernetes::KubernetesArguments};
 use crate::{
     engine::waiting::Waiting,
     job::{identity::BatchNum, outcome::Usage},
