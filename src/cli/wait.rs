@@ -45,9 +45,8 @@ async fn ended(args: &Args) -> anyhow::Result<(String, Exit)> {
     #[cfg(feature = "cluster")]
     if args.cluster.is_given() {
         use crate::cluster::await_job::{End, ended};
-        let name = named(job, &args.cluster)?;
-        let (client, namespace) = args.cluster.connect().await?;
-        let exit = match ended(&client, &namespace, name).await? {
+        let (place, name) = named(job, &args.cluster).await?;
+        let exit = match ended(&place.client, &place.namespace, name).await? {
             End::Complete => Exit::Done,
             End::Failed => Exit::JobFailed,
         };

@@ -94,22 +94,7 @@ impl Changes {
         batch.attempts = batch.attempts.max(key.ordinal);
         batch.started.get_or_insert(at);
         batch.until = None;
-        self.attempts.entry(key).or_insert_with(|| AttemptRecord {
-            batch: key.batch,
-            ordinal: key.ordinal,
-            state: AttemptState::Running,
-            started: Some(at),
-            ended: None,
-            exit_code: None,
-            class: None,
-            reason: None,
-            message: None,
-            accepted: None,
-            session: None,
-            warnings: Vec::new(),
-            provenance: None,
-            usage: Usage::default(),
-        });
+        self.attempts.entry(key).or_insert_with(|| AttemptRecord::begun(key, Some(at)));
     }
 
     fn attempt_ended(&mut self, key: AttemptKey, outcome: &Outcome) {

@@ -207,6 +207,26 @@ pub struct AttemptRecord {
 }
 
 impl AttemptRecord {
+    /// One of which no more is known than that it was begun.
+    pub fn begun(key: AttemptKey, started: Option<Timestamp>) -> Self {
+        Self {
+            batch: key.batch,
+            ordinal: key.ordinal,
+            state: AttemptState::Running,
+            started,
+            ended: None,
+            exit_code: None,
+            class: None,
+            reason: None,
+            message: None,
+            accepted: None,
+            session: None,
+            warnings: Vec::new(),
+            provenance: None,
+            usage: Usage::default(),
+        }
+    }
+
     /// Its key.
     pub fn key(&self) -> AttemptKey {
         AttemptKey { batch: self.batch, ordinal: self.ordinal }

@@ -68,14 +68,18 @@ impl Cluster {
     }
 }
 
-/// The name of a job, which a cluster wants to be told: there is no last one there.
+/// The cluster, and the name of the job, which a cluster wants to be told: there is no last one there.
 ///
 /// # Errors
-/// None was typed.
-pub fn named<'a>(job: Option<&'a str>, cluster: &KubernetesArguments) -> Result<&'a str, Advised> {
-    job.ok_or_else(|| {
+/// None was typed, or as [`KubernetesArguments::cluster`].
+pub async fn named<'a>(
+    job: Option<&'a str>,
+    cluster: &KubernetesArguments,
+) -> anyhow::Result<(Cluster, &'a str)> {
+    let name = job.ok_or_else(|| {
         Advised::new("no job is named", format!("{} shows those that there are", cluster.typed("list")))
-    })
+    })?;
+    Ok((cluster.cluster().await?, name))
 }
 
 /// The status of a job, as far as this Mozart can read it.

@@ -20,8 +20,7 @@ pub async fn resume(
     cluster: &KubernetesArguments,
     printer: &Printer,
 ) -> anyhow::Result<()> {
-    let name = named(job, cluster)?;
-    let place = cluster.cluster().await?;
+    let (place, name) = named(job, cluster).await?;
     let found = place.job(name).await?;
     let status = status(&found);
     let suspended = found.data["spec"]["suspend"] == true;

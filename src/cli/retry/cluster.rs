@@ -22,8 +22,7 @@ pub async fn retry(
     cluster: &KubernetesArguments,
     printer: &Printer,
 ) -> anyhow::Result<()> {
-    let name = named(job, cluster)?;
-    let place = cluster.cluster().await?;
+    let (place, name) = named(job, cluster).await?;
     let found = place.job(name).await?;
     let status = status(&found);
     if let Some(run) = status.active_run {

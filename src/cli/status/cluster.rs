@@ -25,8 +25,8 @@ pub async fn show(
     cluster: &KubernetesArguments,
     printer: &Printer,
 ) -> anyhow::Result<()> {
-    let name = named(job, cluster)?;
-    let found = pruned(cluster.cluster().await?.job(name).await?);
+    let (place, name) = named(job, cluster).await?;
+    let found = pruned(place.job(name).await?);
     match form {
         ObjectForm::Json => printer.json(&found)?,
         ObjectForm::Yaml => printer.yaml(&found)?,

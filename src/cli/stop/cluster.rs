@@ -17,8 +17,7 @@ pub async fn stop(
     cluster: &KubernetesArguments,
     printer: &Printer,
 ) -> anyhow::Result<()> {
-    let name = named(job, cluster)?;
-    let place = cluster.cluster().await?;
+    let (place, name) = named(job, cluster).await?;
     let status = status(&place.job(name).await?);
     let Some(run) = status.active_run else {
         printer.note(format!("no run of {name} is active: {}", phase(status.phase).0));

@@ -17,8 +17,7 @@ pub async fn suspend(
     cluster: &KubernetesArguments,
     printer: &Printer,
 ) -> anyhow::Result<()> {
-    let name = named(job, cluster)?;
-    let place = cluster.cluster().await?;
+    let (place, name) = named(job, cluster).await?;
     let found = place.job(name).await?;
     if found.data["spec"]["suspend"] == true && !now {
         printer.note(format!("{name} is suspended already"));

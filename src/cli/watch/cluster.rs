@@ -25,9 +25,9 @@ pub async fn watch(
     cluster: &KubernetesArguments,
     printer: &Printer,
 ) -> anyhow::Result<Exit> {
-    let name = named(job, cluster)?;
+    let (place, name) = named(job, cluster).await?;
     let stop = cluster.typed(&format!("stop {name}"));
-    show(seen(cluster.cluster().await?, name), &stop, printer).await
+    show(seen(place, name), &stop, printer).await
 }
 
 fn seen(cluster: Cluster, name: &str) -> Seen {

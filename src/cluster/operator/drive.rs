@@ -226,9 +226,8 @@ fn is_told(job: &JobObject, wrong: &str) -> bool {
     conditions.any(|one| one.kind == "Valid" && one.status == Truth::False && one.message == short(wrong))
 }
 
-/// A run is over: its workspace is free, and plans that are kept no longer are deleted.
+/// A run is over: plans that are kept no longer are deleted.
 async fn over(context: &Context, job: &JobObject, ledger: &Ledger) -> Result<(), Trouble> {
-    context.leave(&job.namespace, job.uid);
     let keep = job.spec.history.as_ref().and_then(|history| history.keep_runs).unwrap_or(KEEP_RUNS);
     if let Some(archive) = &context.settings.archive {
         archive.prune(job.uid, keep);

@@ -60,28 +60,29 @@ impl Notifier for Notices {
 pub(super) struct ByOperator {
     outgoing: Outgoing,
     /// What stands in Secrets, by name and key, or why it cannot be had.
-    values: HashMap<(String, String), Result<SecretString, String>>,
+    values: HashMap<Named, Result<SecretString, String>>,
 }
+
+/// The name of a Secret, and a key of it.
+type Named = (String, String);
 
 /// Reads the Secrets that the sinks of a job name.
 pub(super) async fn outside(context: &Context, namespace: &str, job: &Job) -> Result<ByOperator, Trouble> {
-    let mut outside = ByOperator { outgoing: context.settings.outgoing.clone(), values: HashMap::new() };
-    for (number, name, key) in named(job) {
-        let value = read(context, namespace, number, name, key).await?;
-        let value = value.map_err(|not| not.message().to_owned());
-        outside.values.insert((name.to_owned(), key.to_owned()), value);
-    }
-    Ok(outside)
+    let values = values(context, namespace, job).await?.into_iter();
+    let values = values.map(|(named, value)| (named, value.map_err(|not| not.message().to_owned())));
+    Ok(ByOperator { outgoing: context.settings.outgoing.clone(), values: values.collect() })
 }
 
 /// Why a job does not begin: somebody is to be told of it who cannot be.
 pub(super) async fn refusal(context: &Context, namespace: &str, job: &Job) -> Result<Option<Not>, Trouble> {
-    for (number, name, key) in named(job) {
-        if let Err(not) = read(context, namespace, number, name, key).await? {
-            return Ok(Some(not));
-        }
+    let mut read = HashMap::new();
+    for (named, value) in values(context, namespace, job).await? {
+        match value {
+            Ok(value) => read.insert(named, Ok(value)),
+            Err(not) => return Ok(Some(not)),
+        };
     }
-    let outside = outside(context, namespace, job).await?;
+    let outside = ByOperator { outgoing: context.settings.outgoing.clone(), values: read };
     Ok(Notifications::check(job, &outside).err().map(|error| {
         let message = error.to_string();
         match error {
@@ -91,14 +92,19 @@ pub(super) async fn refusal(context: &Context, namespace: &str, job: &Job) -> Re
     }))
 }
 
-async fn read(
+/// What stands in each, in their order, or why it cannot be had.
+async fn values(
     context: &Context,
     namespace: &str,
-    number: usize,
-    name: &str,
-    key: &str,
-) -> Result<Result<SecretString, Not>, Trouble> {
-    secrets::read(context, namespace, (name, key), Purpose::Webhook, &format!("notification {number}")).await
+    job: &Job,
+) -> Result<Vec<(Named, Result<SecretString, Not>)>, Trouble> {
+    let mut values = Vec::new();
+    for (number, name, key) in named(job) {
+        let who = format!("notification {number}");
+        let value = secrets::read(context, namespace, (name, key), Purpose::Webhook, &who).await?;
+        values.push(((name.to_owned(), key.to_owned()), value));
+    }
+    Ok(values)
 }
 
 /// What the sinks of a job name: the number of the sink, the Secret and the key.

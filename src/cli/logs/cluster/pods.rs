@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::{Args, Stream, Texts, texts};
 use crate::{
     cli::{exit::Exit, printer::Printer, reach::Asked, summary, terminal::Tone},
-    job::{identity::AttemptKey, outcome::Usage},
+    job::identity::AttemptKey,
     launch::pod::{
         names,
         said::{self, Said},
@@ -96,22 +96,7 @@ fn record(key: AttemptKey, pod: &Pod) -> AttemptRecord {
         Some("Failed") => AttemptState::Failed,
         _ => AttemptState::Running,
     };
-    AttemptRecord {
-        batch: key.batch,
-        ordinal: key.ordinal,
-        state,
-        started: None,
-        ended: None,
-        exit_code: None,
-        class: None,
-        reason: None,
-        message: None,
-        accepted: None,
-        session: None,
-        warnings: Vec::new(),
-        provenance: None,
-        usage: Usage::default(),
-    }
+    AttemptRecord { state, ..AttemptRecord::begun(key, None) }
 }
 
 /// Shows what Pods write while they write it, each line with its attempt, until the run has ended.
