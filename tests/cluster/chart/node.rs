@@ -71,7 +71,7 @@ async fn a_release_is_installed_tested_upgraded_in_a_job_rolled_back_and_leaves_
     let credential = kubectl(&namespace, &uid).await;
     release(&namespace, &["test", "mozart"], "").await;
 
-    apply(&namespace, &job("long", 8, "cat >> /workspace/began; echo >> /workspace/began; sleep 3")).await;
+    apply(&namespace, &job("long", 8, "echo \"$(cat)\" >> /workspace/began; sleep 3")).await;
     eventually("a batch succeeded", || async { succeeded(&namespace, "long").await >= 1 }).await;
     let upgrade = ["upgrade", "mozart", CHART, "--values", "-", "--wait", "--force-conflicts"];
     release(&namespace, &upgrade, &format!("{values}log: {{level: debug}}")).await;
