@@ -153,7 +153,7 @@ async fn credential(kubernetes: &Kubernetes, namespace: &str, address: &str) {
         name: "mozart".to_owned(),
         namespace: HOME.to_owned(),
         scope: Scope::Cluster,
-        history: false,
+        visitors: false,
     };
     let granted = operator.grant(namespace, "anthropic").expect("it is YAML");
     let documents = granted.split("---\n").filter(|document| !document.is_empty());

@@ -27,7 +27,7 @@ pub struct Args {
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     let scope = Scope::Namespaces(vec![args.namespace.clone()]);
     let operator =
-        Installation { name: args.operator, namespace: args.operator_namespace, scope, history: false };
+        Installation { name: args.operator, namespace: args.operator_namespace, scope, visitors: false };
     printer.bytes(operator.grant(&args.namespace, &args.secret)?.as_bytes())?;
     Ok(Exit::Done)
 }

@@ -14,7 +14,7 @@ use super::{error::Advised, exit::Exit, runtime};
 use crate::{
     cluster::{
         archive::{Archive, LOG_BYTES},
-        door,
+        door::{self, Auth, Hosts},
         fence::MachineClocks,
         lease,
         object::DEFAULT_MANAGER,
@@ -77,9 +77,18 @@ pub struct Args {
     /// How many bytes logs may take there; the oldest go first
     #[arg(long, value_name = "BYTES", default_value_t = LOG_BYTES)]
     data_max_bytes: u64,
-    /// Where it shows history, logs and answers to those who may read the job
+    /// Show the dashboard, to each who shows a token of the cluster what he may see
+    #[arg(long)]
+    dashboard: bool,
+    /// Where it shows the dashboard, and history, logs and answers to those who may read the job
     #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, door::PORT)))]
     listen: SocketAddr,
+    /// A name by which people reach it, beside addresses and localhost; may be given more than once
+    #[arg(long, value_name = "NAME")]
+    host: Vec<String>,
+    /// How it knows who comes: by a token of the cluster, or not at all, and then it only reads
+    #[arg(long, value_name = "HOW", default_value = "token")]
+    auth: AuthArgument,
     /// The UID of its Pod: a container that is started again leads again at once
     #[arg(long, env = "MOZART_POD_UID", value_name = "UID", hide_env_values = true)]
     identity: Option<String>,
@@ -88,12 +97,22 @@ pub struct Args {
     metrics_address: SocketAddr,
 }
 
+/// How the operator knows who comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum AuthArgument {
+    /// By a token of the cluster
+    Token,
+    /// Not at all; on the loopback address alone
+    None,
+}
+
 /// Runs until SIGTERM or Ctrl-C.
 pub fn execute(args: Args) -> anyhow::Result<Exit> {
     runtime()?.block_on(operate(args))
 }
 
 async fn operate(args: Args) -> anyhow::Result<Exit> {
+    let auth = auth(args.auth, args.listen)?;
     let config = kube::Config::infer().await.map_err(|error| {
         Advised::new(
             format!("no Kubernetes can be reached: {error}"),
@@ -109,6 +128,15 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
         Some(folder) => Some(Archive::open(folder, args.data_max_bytes).await),
         None => None,
     };
+    let shows = args.dashboard || archive.is_some();
+    let door = shows.then(|| door::Settings {
+        archive: archive.clone(),
+        client: ways.people.clone(),
+        users: door::users(&config),
+        scope: scope.clone(),
+        auth,
+        hosts: Hosts(args.host),
+    });
     let settings = Settings {
         archive: archive.clone(),
         scope,
@@ -122,8 +150,8 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
         outgoing: Outgoing::new(args.allow_address).context("no HTTP client")?,
     };
     let clock = MachineClock::of_environment()?;
-    if let Some(archive) = &archive {
-        open_door(args.listen, archive.clone(), ways.work.clone()).await?;
+    if let Some(door) = door {
+        open_door(args.listen, door).await?;
     }
     let telemetry = telemetry::Shared::default();
     let listener = Listener::bind(args.metrics_address).await?;
@@ -144,14 +172,27 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Lets people read what is in the archive, for as long as this process lives.
-async fn open_door(address: SocketAddr, archive: Archive, client: kube::Client) -> anyhow::Result<()> {
+/// Who asks nobody may be reached by nobody but this machine.
+fn auth(argument: AuthArgument, listen: SocketAddr) -> anyhow::Result<Auth> {
+    match argument {
+        AuthArgument::Token => Ok(Auth::Token),
+        AuthArgument::None if listen.ip().is_loopback() => Ok(Auth::None),
+        AuthArgument::None => {
+            let message = format!("--auth=none shows everything to whoever reaches {listen}");
+            let hint = "listen on 127.0.0.1, or leave --auth away";
+            Err(Advised::new(message, hint).into())
+        }
+    }
+}
+
+/// Shows people what there is, for as long as this process lives.
+async fn open_door(address: SocketAddr, door: door::Settings) -> anyhow::Result<()> {
     let listener = TcpListener::bind(address).await;
     let listener =
         listener.with_context(|| format!("cannot listen on {address}: name another with --listen"))?;
     tokio::spawn(async move {
-        if let Err(error) = door::serve(listener, archive, client, std::future::pending()).await {
-            tracing::error!(%error, "history is shown to nobody any more: its listener failed");
+        if let Err(error) = door::serve(listener, door, std::future::pending()).await {
+            tracing::error!(%error, "nobody is shown anything any more: the listener failed");
         }
     });
     Ok(())

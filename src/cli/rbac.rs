@@ -24,7 +24,7 @@ pub struct Args {
     /// It runs the jobs of every namespace
     #[arg(long)]
     all_namespaces: bool,
-    /// It keeps history (`mozart operator --data`), and asks the API server who may read it
+    /// It keeps history or shows the dashboard (`mozart operator --data`, `--dashboard`), and asks who may see what
     #[arg(long)]
     history: bool,
     /// The name of its account, its roles and its lease
@@ -39,7 +39,7 @@ pub struct Args {
 pub fn execute(args: Args, printer: &Printer) -> anyhow::Result<Exit> {
     let scope = Scope::of(args.all_namespaces, args.jobs_in, &args.namespace);
     let installation =
-        Installation { name: args.name, namespace: args.namespace, scope, history: args.history };
+        Installation { name: args.name, namespace: args.namespace, scope, visitors: args.history };
     let yaml = if args.policies {
         role::stream(&admission::manifests(&installation))?
     } else {

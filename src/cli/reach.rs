@@ -8,7 +8,7 @@ use super::{error::Advised, kubernetes::KubernetesArguments, printer::Printer};
 use crate::{
     cluster::{
         object::JobObject,
-        reach::{Door, Unreached, Way},
+        reach::{Door, Unreached, Way, Window},
         store::{ledger, resource},
     },
     engine::ledger::Ledger,
@@ -36,6 +36,20 @@ impl ReachArguments {
         self.cluster.is_given() || self.server.is_some() || self.account.is_some()
     }
 
+    /// The way to the operator's dashboard.
+    ///
+    /// # Errors
+    /// No cluster can be reached; in it, the operator cannot.
+    pub async fn window(&self) -> anyhow::Result<Result<Window, Unreached>> {
+        let (config, namespace) = self.cluster.config().await?;
+        let client = Client::try_from(config.clone()).context("the way to the API server cannot be used")?;
+        Ok(Window::open(&self.way(), &config, &client, &namespace).await)
+    }
+
+    fn way(&self) -> Way {
+        Way { server: self.server.clone(), account: self.account.clone() }
+    }
+
     /// Finds the job that is meant, in words as for those of this machine.
     ///
     /// # Errors
@@ -61,8 +75,7 @@ impl ReachArguments {
             }
             Err(error) => return Err(error).context("the API server could not be asked for the job"),
         };
-        let way = Way { server: self.server.clone(), account: self.account.clone() };
-        Ok(Asked { config, client, namespace, name: name.to_owned(), run, object, way })
+        Ok(Asked { config, client, namespace, name: name.to_owned(), run, object, way: self.way() })
     }
 }
 

@@ -20,3 +20,6 @@ pub mod store;
 pub mod telemetry;
 #[cfg(test)]
 mod testing;
+pub mod verb;
+pub mod view;
+pub mod visitors;

@@ -7,13 +7,16 @@ use uuid::Uuid;
 
 use super::store::{ledger, resource};
 use crate::{
-    api::{self, MozartJobSpec, status::MozartJobStatus},
+    api::{self, MozartJobSpec, backend::BackendType, status::MozartJobStatus},
     driver::ports::StoreError,
     engine::ledger::Ledger,
 };
 
 /// The operator that a job names if it names none.
 pub const DEFAULT_MANAGER: &str = "mozart.dev/operator";
+
+/// The credential of a job that names none.
+const DEFAULT_CREDENTIAL: &str = "default";
 
 /// A job as it was read from the API server.
 #[derive(Clone, Debug)]
@@ -97,6 +100,17 @@ impl JobObject {
     /// Which operator it is for.
     pub fn manager(&self) -> &str {
         self.spec.managed_by.as_deref().unwrap_or(DEFAULT_MANAGER)
+    }
+
+    /// The name of its credential; `None` for backends without one.
+    pub fn credential(&self) -> Option<&str> {
+        let backend = self.spec.backend.as_ref();
+        match backend.and_then(|backend| backend.kind).unwrap_or_default() {
+            BackendType::Command => None,
+            BackendType::ClaudeCli | BackendType::AnthropicApi => {
+                Some(backend.and_then(|backend| backend.credential.as_deref()).unwrap_or(DEFAULT_CREDENTIAL))
+            }
+        }
     }
 
     /// Whether it is being deleted.

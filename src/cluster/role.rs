@@ -46,7 +46,7 @@ const NEW_LEASES: Right = Right { verbs: &["create"], ..LEASES };
 /// In the operator's own namespace, of the lease of its name alone where that can be said.
 pub const AT_HOME: &[Right] = &[LEASES, NEW_LEASES];
 
-/// Of the whole cluster, where the operator shows history to people: who they are, and what they may. Neither belongs to
+/// Of the whole cluster, where the operator shows history or the dashboard to people: who they are, and what they may. Neither belongs to
 /// a namespace.
 pub const OF_VISITORS: &[Right] = &[
     Right { group: "authentication.k8s.io", resources: &["tokenreviews"], verbs: &["create"] },
@@ -69,8 +69,8 @@ pub struct Installation {
     pub namespace: String,
     /// Whose jobs it runs.
     pub scope: Scope,
-    /// Whether it keeps history, and shows it to those who may read a job.
-    pub history: bool,
+    /// Whether it shows history or the dashboard to people.
+    pub visitors: bool,
 }
 
 impl Installation {
@@ -93,7 +93,7 @@ impl Installation {
             Scope::Cluster => allow(None),
             Scope::Namespaces(namespaces) => namespaces.iter().for_each(|namespace| allow(Some(namespace))),
         }
-        if self.history {
+        if self.visitors {
             // Roles of the cluster have no namespace that would tell two installations apart.
             let visitors = format!("{home}-{name}-visitors");
             let rules = OF_VISITORS.iter().map(Right::rule).collect();
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn installation(scope: Scope) -> Installation {
-        Installation { name: "mozart".to_owned(), namespace: "mozart".to_owned(), scope, history: false }
+        Installation { name: "mozart".to_owned(), namespace: "mozart".to_owned(), scope, visitors: false }
     }
 
     #[test]
@@ -212,10 +212,10 @@ mod tests {
     }
 
     #[test]
-    fn who_visitors_are_is_asked_by_an_operator_with_history_alone() {
+    fn who_visitors_are_is_asked_by_an_operator_that_shows_them_something_alone() {
         let one = installation(Scope::Namespaces(vec!["a".to_owned()]));
         let asks = |one: &Installation| one.yaml().unwrap().contains("tokenreviews");
-        assert!(!asks(&one) && asks(&Installation { history: true, ..one }));
+        assert!(!asks(&one) && asks(&Installation { visitors: true, ..one }));
     }
 
     #[test]

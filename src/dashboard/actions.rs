@@ -105,8 +105,13 @@ impl Action {
         }
     }
 
-    /// Why it cannot be done to a job whose last run is `run`; `None` when it can.
-    pub fn refused(&self, run: Option<&RunEntry>) -> Option<&'static str> {
+    /// Why it cannot be done to a job, or not by who asks; `None` when it can.
+    pub fn refused(&self, job: &JobEntry) -> Option<String> {
+        job.rights.change.clone().or_else(|| self.out_of_place(job.last.as_ref()).map(str::to_owned))
+    }
+
+    /// Why it makes no sense for a job whose last run is `run`.
+    fn out_of_place(&self, run: Option<&RunEntry>) -> Option<&'static str> {
         let Some(run) = run else { return Some("The job never ran.") };
         let over = matches!(run.standing, Standing::Complete | Standing::Failed);
         match self {
@@ -142,7 +147,7 @@ pub struct Offer {
     /// Where one is asked whether it is meant.
     href: String,
     /// Why it cannot be done now; nothing when it can.
-    refused: Option<&'static str>,
+    refused: Option<String>,
     command: String,
 }
 
@@ -152,7 +157,7 @@ pub fn offers(job: &JobEntry) -> Vec<Offer> {
         name,
         label: action.label(),
         href: format!("/confirm/{name}?job={}", job.key),
-        refused: action.refused(job.last.as_ref()),
+        refused: action.refused(job),
         command: action.command(job),
     };
     NAMED.into_iter().map(offer).collect()

@@ -6,7 +6,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::view::ViewError;
+use super::view::{Forbidden, ViewError};
 
 /// A page that says what went wrong and what to do. It is shown as HTML or JSON by what was asked for.
 #[derive(Clone, Debug, Serialize)]
@@ -20,12 +20,24 @@ pub struct PageError {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
+    /// For who is not let in yet and may show a token: where the page is that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign_in: Option<String>,
+    /// Whether it is said to somebody who is not let in: such a page loads nothing.
+    #[serde(skip)]
+    pub outside: bool,
 }
 
 impl PageError {
     /// With a status, what went wrong, and why.
     pub fn new(status: StatusCode, title: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { status: status.as_u16(), title: title.into(), message: message.into(), hint: None }
+        let (title, message) = (title.into(), message.into());
+        Self { status: status.as_u16(), title, message, hint: None, sign_in: None, outside: false }
+    }
+
+    /// The same, to somebody who is not let in.
+    pub fn outside(self) -> Self {
+        Self { outside: true, ..self }
     }
 
     /// The same with what to do.
@@ -47,6 +59,10 @@ impl PageError {
 
 impl From<ViewError> for PageError {
     fn from(error: ViewError) -> Self {
+        if let Some(forbidden) = error.source.downcast_ref::<Forbidden>() {
+            return Self::new(StatusCode::FORBIDDEN, "You may not see this", format!("{forbidden}."))
+                .with_hint("ask who administers the namespace for the role view");
+        }
         let source = error.source.to_string();
         tracing::warn!(error = &error as &dyn std::error::Error, "a page could not be shown");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "The state cannot be read", format!("{error}: {source}"))

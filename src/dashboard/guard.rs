@@ -167,16 +167,20 @@ impl IntoResponse for Refused {
                 "The dashboard opens with the token in the address that mozart printed when it started.",
             ),
         };
-        error.into_response()
+        error.outside().into_response()
     }
 }
 
-/// Lets requests in or refuses them, and puts the headers that keep browsers strict on every answer.
+/// Lets requests in or refuses them.
 pub async fn watch(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    let mut response = match guard.admit(&request) {
+    match guard.admit(&request) {
         Ok(()) => next.run(request).await,
         Err(refused) => refused.into_response(),
-    };
+    }
+}
+
+/// Puts on an answer what keeps browsers strict.
+pub async fn harden(mut response: Response) -> Response {
     let headers = response.headers_mut();
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, POLICY),

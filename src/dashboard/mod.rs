@@ -13,12 +13,15 @@ mod pages;
 mod render;
 mod routes;
 mod serve;
+mod text;
 pub mod view;
 
 pub use self::{
     actions::Actions,
+    error::PageError,
     guard::{Guard, Token},
-    routes::{Access, RouteInfo, route_list, router},
+    render::{AsItIs, Seat, seen_from},
+    routes::{Access, RouteInfo, framed, pages, route_list, router},
     serve::{ServeError, Server},
     view::{View, ViewError},
 };

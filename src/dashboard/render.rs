@@ -1,6 +1,11 @@
 //! From a page's value to what is sent: HTML by a template, or the value itself as JSON.
 
-use std::{fmt::Write as _, sync::LazyLock, time::Duration};
+use std::{
+    fmt::Write as _,
+    future::Future,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use axum::{
     Json,
@@ -79,15 +84,45 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
 struct Frame<'a> {
     /// The folder of the files that pages use.
     assets: String,
-    /// Of the machine.
-    host: &'a str,
+    /// From where and by whom it is seen.
+    seat: &'a Seat,
     /// Where the same page is JSON.
     json: String,
     now: Timestamp,
 }
 
-static HOST: LazyLock<String> =
-    LazyLock::new(|| nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned());
+/// What the frame of every page says of what is shown, and to whom.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Seat {
+    /// What is shown: a machine's name, or a cluster's.
+    pub place: String,
+    /// The same in a sentence.
+    pub title: String,
+    /// Who looks, where that is known.
+    pub who: Option<String>,
+    /// Whether a cookie lets him in, which he may give up.
+    pub signed_in: bool,
+    /// What everybody should know on every page.
+    pub notice: Option<String>,
+}
+
+/// The seat of who looks at this machine.
+static HERE: LazyLock<Seat> = LazyLock::new(|| Seat {
+    place: nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned(),
+    title: "The machine that this dashboard shows".to_owned(),
+    ..Seat::default()
+});
+
+tokio::task_local! {
+    /// Of the request that is answered: pages are made in many places, and only their frame tells of it.
+    static SEAT: Arc<Seat>;
+}
+
+/// Answers a request whose pages are seen from `seat`.
+pub async fn seen_from<T>(seat: Arc<Seat>, answer: impl Future<Output = T>) -> T {
+    SEAT.scope(seat, answer).await
+}
 
 /// The page at `uri` whose value is `page`.
 pub fn page(form: Form, uri: &Uri, template: &str, page: &impl Serialize) -> Result<Response, PageError> {
@@ -100,9 +135,10 @@ pub fn page(form: Form, uri: &Uri, template: &str, page: &impl Serialize) -> Res
 fn html(uri: &Uri, template: &str, page: &impl Serialize) -> Result<String, PageError> {
     let path = if uri.path() == "/" { "/index" } else { uri.path() };
     let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let seat = SEAT.try_with(Arc::clone).ok();
     let frame = Frame {
         assets: format!("/assets/{}", *assets::VERSION),
-        host: &HOST,
+        seat: seat.as_deref().unwrap_or(&HERE),
         json: format!("{path}.json{query}"),
         now: Timestamp::now(),
     };
@@ -152,19 +188,24 @@ fn prefers_json(headers: &HeaderMap) -> bool {
     accept.contains("application/json") && !accept.contains("text/html")
 }
 
+/// On an answer that somebody else has made, whatever it says: it is sent as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct AsItIs;
+
 /// Makes a page of every [`PageError`], in the form that was asked for.
 pub async fn show_errors(State(()): State<()>, request: Request, next: Next) -> Response {
     let form = request.extensions().get::<Form>().copied().unwrap_or(Form::Html);
     let uri = request.uri().clone();
     let mut response = next.run(request).await;
+    if response.extensions().get::<AsItIs>().is_some() {
+        return response;
+    }
     let error = response.extensions_mut().remove::<PageError>().or_else(|| unexplained(response.status()));
     let Some(error) = error else { return response };
     let status = response.status();
     let shown = match form {
         Form::Json => Ok(Json(&error).into_response()),
-        Form::Html if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN => {
-            door(&uri, &error)
-        }
+        Form::Html if error.outside => door(&uri, &error),
         Form::Html => html(&uri, "error.html", &error).map(|text| Html(text).into_response()),
     };
     let mut shown = shown.unwrap_or_else(|_| error.title.clone().into_response());

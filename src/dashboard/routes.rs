@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    middleware::{from_fn_with_state, map_request},
+    middleware::{from_fn_with_state, map_request, map_response},
     routing::{MethodRouter, get, post},
 };
 use tower_http::compression::CompressionLayer;
@@ -101,15 +101,34 @@ pub fn route_list<V: View + Actions>() -> Vec<RouteInfo> {
 
 /// The dashboard over `view`, behind `guard`.
 pub fn router<V: View + Actions>(view: Arc<V>, guard: Guard) -> Router {
+    framed(pages(view).layer(from_fn_with_state(Arc::new(guard), guard::watch)))
+}
+
+/// Pages that are made elsewhere, behind `guard`.
+pub fn guarded(routes: Router, guard: Guard) -> Router {
+    routes
+        .layer(from_fn_with_state(Arc::new(guard), guard::watch))
+        .layer(from_fn_with_state((), render::show_errors))
+        .layer(map_response(guard::harden))
+}
+
+/// The pages over `view`, for who was let in: to be [`framed`].
+pub fn pages<V: View + Actions>(view: Arc<V>) -> Router {
     let mut routes = Router::new();
     for Route { info, handler } in table::<V>() {
         routes = routes.route(info.path, handler);
     }
-    let routes = routes
+    routes
         .fallback(async || PageError::not_found("No page has this address."))
         .with_state(Site { view, feeds: Arc::new(Feeds::new()) })
-        .layer(from_fn_with_state(Arc::new(guard), guard::watch))
         .layer(from_fn_with_state((), render::show_errors))
+}
+
+/// What stands around every page: in which form it is asked for, and how it is sent.
+pub fn framed(routes: Router) -> Router {
+    let routes = routes
+        .layer(from_fn_with_state((), render::show_errors))
+        .layer(map_response(guard::harden))
         .layer(CompressionLayer::new());
     // The address is rewritten before it is matched, which a layer of the same router comes too late for.
     Router::new().fallback_service(routes).layer(map_request(render::settle_form))

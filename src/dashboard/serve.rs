@@ -6,12 +6,13 @@ use std::{
     sync::Arc,
 };
 
+use axum::Router;
 use tokio::net::TcpListener;
 
 use super::{
     actions::Actions,
     guard::{Guard, Token},
-    routes::router,
+    routes::{guarded, router},
     view::View,
 };
 
@@ -69,5 +70,14 @@ impl Server {
     pub async fn serve<V: View + Actions>(self, view: Arc<V>) -> Result<(), ServeError> {
         let guard = Guard::local(self.token, self.address.port());
         axum::serve(self.listener, router(view, guard)).await.map_err(ServeError::Serve)
+    }
+
+    /// Serves pages that are made elsewhere, for as long as it is polled.
+    ///
+    /// # Errors
+    /// The listener failed.
+    pub async fn pass_on(self, routes: Router) -> Result<(), ServeError> {
+        let guard = Guard::local(self.token, self.address.port());
+        axum::serve(self.listener, guarded(routes, guard)).await.map_err(ServeError::Serve)
     }
 }

@@ -30,6 +30,16 @@ pub struct ViewError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+/// Who asks may not read it: the source of a [`ViewError`] that is no failure.
+#[derive(Debug, thiserror::Error)]
+#[error("{who} may not {what}")]
+pub struct Forbidden {
+    /// Whom the cluster knows the visitor as.
+    pub who: String,
+    /// What: `get the MozartJob night of the namespace team`.
+    pub what: String,
+}
+
 /// Reads jobs, runs, batches and attempts.
 ///
 /// # Guarantees
@@ -115,6 +125,16 @@ pub struct JobEntry {
     pub used: Timestamp,
     /// Its last run; `None` when it never ran.
     pub last: Option<RunEntry>,
+    /// What who asks may do to it.
+    pub rights: Rights,
+}
+
+/// Why who asks may not do something to a job; nothing where he may.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Rights {
+    /// Change what it says: every verb does.
+    pub change: Option<String>,
 }
 
 /// A run.

@@ -1,6 +1,6 @@
 //! What only databases have: history of runs whose ledgers are kept elsewhere, and answers.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use super::{HistoryError, Reader};
 use crate::{
@@ -24,6 +24,18 @@ impl Reader {
             }
         }
         Ok(None)
+    }
+
+    /// The folders that jobs are used in, in a cluster the namespaces.
+    ///
+    /// # Errors
+    /// They could not be read.
+    pub async fn folders(&self) -> Result<BTreeSet<String>, HistoryError> {
+        let mut folders = BTreeSet::new();
+        for database in self.databases() {
+            folders.extend(database.folders().await?);
+        }
+        Ok(folders)
     }
 
     /// How many saves of a run history has missed.

@@ -17,6 +17,6 @@ pub mod sources;
 pub mod start;
 pub mod template;
 mod validate;
-mod yaml_text;
+pub mod yaml_text;
 
 pub use validate::BACKEND_FIELDS;

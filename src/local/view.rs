@@ -1,8 +1,7 @@
 //! What the dashboard shows of this machine: the state folder of its user.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read as _, Seek as _, SeekFrom},
+    fs, io,
     path::Path,
     sync::{Arc, RwLock},
     time::{Duration, SystemTime},
@@ -14,8 +13,8 @@ use tokio::sync::watch;
 use super::observe::{driver_of, waits_for};
 use crate::{
     dashboard::view::{
-        Driver, HistoryList, HistoryRun, HistoryWanted, JobEntry, Piece, RunEntry, Spec, Text, TextKind,
-        View, ViewError,
+        Driver, HistoryList, HistoryRun, HistoryWanted, JobEntry, Piece, Rights, RunEntry, Spec, Text,
+        TextKind, View, ViewError,
     },
     engine::ledger::Ledger,
     history::{HistoryError, Reader, RunsCursor},
@@ -120,6 +119,7 @@ impl LocalView {
             created: job.created,
             used: job.used,
             last,
+            rights: Rights::default(),
         })
     }
 
@@ -212,7 +212,7 @@ impl View for LocalView {
         };
         let HistoryWanted { job, name, phase, since } = wanted;
         let job = job.as_ref().map(|job| job.uid);
-        let wanted = RunsWanted { job, name: name.clone(), phase: *phase, since: *since };
+        let wanted = RunsWanted { job, name: name.clone(), phase: *phase, since: *since, folders: None };
         let found = self.reader().list_runs(&wanted, after, limit).await;
         let found = found.map_err(unreadable("the runs cannot be read"))?;
         let mut runs = Vec::with_capacity(found.runs.len());
@@ -261,7 +261,7 @@ impl View for LocalView {
             TextKind::Stderr => files.stderr(),
             TextKind::Answer => files.answer(),
         };
-        let read = blocking(move || read_piece(&path, piece)).await;
+        let read = blocking(move || Text::read(&path, piece)).await;
         read.map_err(|source| ViewError {
             context: "a text of the attempt cannot be read",
             source: source.into(),
@@ -278,7 +278,7 @@ impl View for LocalView {
         };
         let file = job.origin.clone();
         let written =
-            blocking(move || read_piece(Path::new(&file), Piece::From { offset: 0, limit: JOB_FILE_MAX }))
+            blocking(move || Text::read(Path::new(&file), Piece::From { offset: 0, limit: JOB_FILE_MAX }))
                 .await
                 // A file that is gone or may not be read is no reason to hide the job.
                 .unwrap_or_default();
@@ -298,21 +298,4 @@ fn unreadable(context: &'static str) -> impl Fn(HistoryError) -> ViewError {
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
-}
-
-fn read_piece(path: &Path, piece: Piece) -> io::Result<Option<Text>> {
-    let mut file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let total = file.metadata()?.len();
-    let (offset, limit) = match piece {
-        Piece::From { offset, limit } => (offset.min(total), limit),
-        Piece::Last(limit) => (total.saturating_sub(limit), limit),
-    };
-    file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::new();
-    file.take(limit).read_to_end(&mut bytes)?;
-    Ok(Some(Text { offset, total, bytes }))
 }

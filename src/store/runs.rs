@@ -1,5 +1,10 @@
 //! Runs of every job in one list: what is asked for, and what comes back.
 
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -16,6 +21,8 @@ pub struct RunsWanted {
     pub phase: Option<&'static str>,
     /// Only those that started then or later.
     pub since: Option<Timestamp>,
+    /// Only of jobs that are used in these folders, in a cluster in these namespaces.
+    pub folders: Option<BTreeSet<String>>,
 }
 
 /// Where a run stands in the list of its store: the newest first.
@@ -34,6 +41,8 @@ pub struct ListedRun {
     pub place: RunPlace,
     /// The name of its job.
     pub job_name: String,
+    /// In which folder, in a cluster in which namespace, its job was used last.
+    pub folder: PathBuf,
     /// It.
     pub ledger: Ledger,
 }
@@ -52,12 +61,13 @@ pub fn phase_word(phase: &RunPhase) -> &'static str {
 
 impl RunsWanted {
     /// Whether a run is one of them.
-    pub fn has(&self, job_name: &str, ledger: &Ledger) -> bool {
-        let Self { job, name, phase, since } = self;
+    pub fn has(&self, job_name: &str, folder: &Path, ledger: &Ledger) -> bool {
+        let Self { job, name, phase, since, folders } = self;
         job.is_none_or(|job| ledger.run.job == job)
             && name.as_ref().is_none_or(|name| job_name.to_lowercase().contains(name))
             && phase.is_none_or(|phase| phase_word(&ledger.phase) == phase)
             && since.is_none_or(|since| ledger.started >= since)
+            && folders.as_ref().is_none_or(|folders| folders.contains(&*folder.to_string_lossy()))
     }
 }
 

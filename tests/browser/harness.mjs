@@ -10,7 +10,7 @@ const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
 
 // What the Rust side has prepared.
-export const { address, jobs, workspace, shots } = JSON.parse(process.env.MOZART_BROWSER_TEST);
+export const { address, jobs, workspace, shots, service, token } = JSON.parse(process.env.MOZART_BROWSER_TEST);
 export const base = new URL(address).origin;
 
 let browser = null;
@@ -25,7 +25,15 @@ export async function stop() {
 }
 
 // A page that is let in and fails the test for every error that it logs.
-export async function open(path, { width = 1440, scheme = "light", script = true } = {}) {
+export async function open(path, options) {
+  const page = await fresh(base, options);
+  await page.goto(address);
+  await page.goto(base + path);
+  return page;
+}
+
+// A page of nobody, which loads nothing from elsewhere.
+export async function fresh(origin, { width = 1440, scheme = "light", script = true } = {}) {
   const context = await browser.newContext({
     viewport: { width, height: width < 500 ? 740 : 900 },
     colorScheme: scheme,
@@ -43,10 +51,8 @@ export async function open(path, { width = 1440, scheme = "light", script = true
     if (message.type() === "error") page.trouble.push(`console: ${message.text()}`);
   });
   page.on("request", (request) => {
-    if (new URL(request.url()).origin !== base) page.trouble.push(`loads ${request.url()}`);
+    if (new URL(request.url()).origin !== origin) page.trouble.push(`loads ${request.url()}`);
   });
-  await page.goto(address);
-  await page.goto(base + path);
   return page;
 }
 

@@ -29,7 +29,7 @@ impl Policies {
             name: "mozart".to_owned(),
             namespace: namespace.name.clone(),
             scope: Scope::Namespaces(vec![namespace.name.clone()]),
-            history: false,
+            visitors: false,
         };
         let policies =
             Self { client: namespace.client.clone(), manifests: admission::manifests(&installation) };

@@ -75,6 +75,15 @@ app.kubernetes.io/component: operator
 {{- end -}}
 {{- end -}}
 
+{{/* Every address of a Pod, of the family that the metrics are served on. */}}
+{{- define "mozart.anyAddress" -}}
+{{- if contains ":" .Values.metrics.host -}}
+[::]
+{{- else -}}
+0.0.0.0
+{{- end -}}
+{{- end -}}
+
 {{/* What the restricted level of Pod Security asks of a Pod. */}}
 {{- define "mozart.podSecurity" -}}
 runAsNonRoot: true

@@ -1,17 +1,22 @@
 //! The jobs of a cluster, as the commands read and change them: with the user's own rights.
 
 use anyhow::Context as _;
+use jiff::Timestamp;
 use kube::{
     Api, Client,
     api::{DynamicObject, Patch, PatchParams},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::KubernetesArguments;
+pub use crate::cluster::verb::status;
 use crate::{
     api::status::{Condition, MozartJobStatus, Phase, Truth},
-    cli::{error::Advised, terminal::Tone},
-    cluster::store::resource,
+    cli::{error::Advised, printer::Printer, terminal::Tone},
+    cluster::{
+        store::resource,
+        verb::{Answer, Verb, word},
+    },
 };
 
 /// Who changes what a command changes, as the API server remembers it.
@@ -56,6 +61,39 @@ impl Cluster {
         }
     }
 
+    /// Does a verb to a job, and says what follows. Returns the job as it was, if there was anything to be done.
+    ///
+    /// # Errors
+    /// As [`Self::change`], or it cannot be done as the job stands.
+    pub async fn ask(
+        &self,
+        name: &str,
+        verb: Verb<'_>,
+        printer: &Printer,
+    ) -> anyhow::Result<Option<DynamicObject>> {
+        let found = self.job(name).await?;
+        match verb.of(name, &found, Timestamp::now()) {
+            Answer::Change { spec, what } => {
+                self.change(name, &json!({"spec": spec})).await?;
+                printer.note(what);
+                Ok(Some(found))
+            }
+            Answer::Nothing(why) => {
+                printer.note(why);
+                Ok(None)
+            }
+            Answer::Active(run) => {
+                let (stop, wait) = (self.typed(&format!("stop {name}")), self.typed(&format!("wait {name}")));
+                let what = format!("run {run} of {name} is active: there is one at a time");
+                Err(Advised::new(what, format!("{stop} ends it, {wait} waits")).into())
+            }
+            Answer::NeverRan => {
+                let hint = format!("{} shows how it stands", self.typed(&format!("get {name}")));
+                Err(Advised::new(format!("{name} has had no run yet"), hint).into())
+            }
+        }
+    }
+
     /// What is said of a job that is not there.
     pub fn missing(&self, name: &str) -> Advised {
         let hint = format!("{} shows those that there are", self.said.typed("list"));
@@ -82,12 +120,6 @@ pub async fn named<'a>(
     Ok((cluster.cluster().await?, name))
 }
 
-/// The status of a job, as far as this Mozart can read it.
-pub fn status(job: &DynamicObject) -> MozartJobStatus {
-    let status = job.data.get("status").cloned();
-    status.and_then(|status| serde_json::from_value(status).ok()).unwrap_or_default()
-}
-
 /// A condition that is so or not so.
 pub fn condition<'a>(status: &'a MozartJobStatus, kind: &str, is: Truth) -> Option<&'a Condition> {
     status.conditions.iter().find(|one| one.kind == kind && one.status == is)
@@ -95,16 +127,14 @@ pub fn condition<'a>(status: &'a MozartJobStatus, kind: &str, is: Truth) -> Opti
 
 /// The word for a phase, and what it means.
 pub fn phase(phase: Option<Phase>) -> (&'static str, Tone) {
-    match phase {
-        None => ("not seen by an operator", Tone::Warning),
-        Some(Phase::Pending) => ("Pending", Tone::Plain),
-        Some(Phase::Running) => ("Running", Tone::Name),
-        Some(Phase::Waiting) => ("Waiting", Tone::Warning),
-        Some(Phase::Suspended) => ("Suspended", Tone::Warning),
-        Some(Phase::Stopping) => ("Stopping", Tone::Warning),
-        Some(Phase::Complete) => ("Complete", Tone::Good),
-        Some(Phase::Failed) => ("Failed", Tone::Bad),
-    }
+    let tone = match phase {
+        None | Some(Phase::Waiting | Phase::Suspended | Phase::Stopping) => Tone::Warning,
+        Some(Phase::Pending) => Tone::Plain,
+        Some(Phase::Running) => Tone::Name,
+        Some(Phase::Complete) => Tone::Good,
+        Some(Phase::Failed) => Tone::Bad,
+    };
+    (word(phase), tone)
 }
 
 /// The object without what only the API server needs.

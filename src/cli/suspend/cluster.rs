@@ -1,13 +1,11 @@
 //! A job of a cluster: its spec says that nothing new starts.
 
-use serde_json::json;
-
-use crate::cli::{
-    kubernetes::{
-        KubernetesArguments,
-        job::{named, status},
+use crate::{
+    cli::{
+        kubernetes::{KubernetesArguments, job::named},
+        printer::Printer,
     },
-    printer::Printer,
+    cluster::verb::Verb,
 };
 
 /// Asks its operator, by the job's spec.
@@ -18,19 +16,8 @@ pub async fn suspend(
     printer: &Printer,
 ) -> anyhow::Result<()> {
     let (place, name) = named(job, cluster).await?;
-    let found = place.job(name).await?;
-    if found.data["spec"]["suspend"] == true && !now {
-        printer.note(format!("{name} is suspended already"));
-        return Ok(());
+    if place.ask(name, Verb::Suspend { now }, printer).await?.is_some() {
+        printer.hint(format!("{} goes on", place.typed(&format!("resume {name}"))));
     }
-    let policy = if now { "Terminate" } else { "Drain" };
-    place.change(name, &json!({"spec": {"suspend": true, "suspendPolicy": policy}})).await?;
-    let what = match status(&found).active_run {
-        None => "no run of it begins",
-        Some(_) if now => "what runs is ended, to be gone on with, and nothing new starts",
-        Some(_) => "what runs finishes, nothing new starts",
-    };
-    printer.note(format!("{name}: {what}"));
-    printer.hint(format!("{} goes on", place.typed(&format!("resume {name}"))));
     Ok(())
 }

@@ -13,6 +13,7 @@ mod writer;
 
 use std::{
     collections::HashSet,
+    os::unix::fs::MetadataExt as _,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -25,6 +26,7 @@ use self::{budget::LogBudget, disk::Disk, pending::Pending, writer::Writer};
 use crate::{
     driver::ports::StoreError,
     engine::{event::Event, ledger::Ledger},
+    history::{HistoryError, Reader},
     store::{NewAnswer, home::Home},
 };
 
@@ -39,7 +41,12 @@ pub struct Archive {
     shared: Arc<Shared>,
     commands: mpsc::UnboundedSender<Command>,
     trouble: watch::Receiver<Option<String>>,
+    /// With the file that it reads: one that was set aside is another.
+    reader: Arc<tokio::sync::Mutex<Option<Opened>>>,
 }
+
+/// The device and the number of a file, `None` where there is none, and what reads it.
+type Opened = (Option<(u64, u64)>, Arc<Reader>);
 
 /// What the writer's task shares with those that tell it something.
 #[derive(Debug, Default)]
@@ -112,12 +119,30 @@ impl Archive {
         let mut disk = Disk::new(home.clone(), told);
         disk.probe().await;
         tokio::spawn(Writer::new(disk, Arc::clone(&shared), queue).run());
-        Self { home, logs, shared, commands, trouble }
+        Self { home, logs, shared, commands, trouble, reader: Arc::default() }
     }
 
     /// The folder, to be read by others.
     pub fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// What is in the folder now, to be read by many at once. A database that is set aside is left behind by the next call.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub async fn reader(&self) -> Result<Arc<Reader>, HistoryError> {
+        let file = tokio::fs::metadata(self.home.database()).await.ok();
+        let file = file.map(|file| (file.dev(), file.ino()));
+        let mut opened = self.reader.lock().await;
+        if let Some((of, reader)) = &*opened
+            && *of == file
+        {
+            return Ok(Arc::clone(reader));
+        }
+        let reader = Arc::new(Reader::open(&self.home).await?);
+        *opened = Some((file, Arc::clone(&reader)));
+        Ok(reader)
     }
 
     /// Why nothing can be kept now, in a sentence.

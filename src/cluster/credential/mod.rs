@@ -25,10 +25,13 @@ use tokio::{
 };
 use uuid::Uuid;
 
-pub use self::gate::{OwnGate, RunGate};
 use self::{
     crowd::{Crowd, Seat},
     status::Known,
+};
+pub use self::{
+    gate::{OwnGate, RunGate},
+    status::gate_of,
 };
 use crate::{
     api::{

@@ -1,6 +1,7 @@
 //! What a credential's status says: the gate, in a form for people from which it is read back, and the conditions. Pure.
 
 use jiff::Timestamp;
+use kube::api::DynamicObject;
 
 use crate::{
     api::{
@@ -181,6 +182,15 @@ pub(super) fn read(written: &CredentialGate, now: Timestamp) -> Gate {
         waiting_since: time(&written.waiting_since),
         live_cap: written.live_cap,
     }
+}
+
+/// What a credential's status says that attempts meet.
+pub fn gate_of(credential: &DynamicObject, now: Timestamp) -> Gate {
+    let status = credential.data.get("status").cloned();
+    let status: MozartCredentialStatus =
+        status.and_then(|status| serde_json::from_value(status).ok()).unwrap_or_default();
+    let gate = status.gate.as_ref().map(|gate| read(gate, now)).unwrap_or_default();
+    Known { gate, suspended: suspended_since(&status), ..Known::default() }.met()
 }
 
 /// The last `mozart.dev/resume` that a status says was taken.

@@ -1,6 +1,6 @@
 //! `history`: the runs of a job, the last first; with `run` the batches of one that were started, by number.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use axum::{
     extract::{Path, Query, State},
@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    Address, Door, Opened, RunLine,
+    Address, House, Opened, RunLine,
     refusal::Refusal,
     stream::{Lines, answer, text},
 };
@@ -31,11 +31,11 @@ pub(super) struct Question {
 }
 
 pub(super) async fn history(
-    State(door): State<Door>,
+    State(house): State<Arc<House>>,
     Path(address): Path<Address>,
     Query(question): Query<Question>,
 ) -> Result<Response, Refusal> {
-    let opened = door.open(&address).await?;
+    let opened = house.open(&address).await?;
     let Some(number) = question.run else { return Ok(answer(runs(opened, question.after).await?)) };
     let run = opened.run(Some(number)).await?;
     let after = BatchNum(question.after.unwrap_or(0));

@@ -1,6 +1,6 @@
 //! `logs`: what attempts wrote, a line for each, by batch and ordinal.
 
-use std::{collections::VecDeque, io, path::PathBuf};
+use std::{collections::VecDeque, io, path::PathBuf, sync::Arc};
 
 use axum::{
     extract::{Path, Query, State},
@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    Address, Door, LogLine,
+    Address, House, LogLine,
     outputs::wanted,
     refusal::Refusal,
     stream::{Lines, answer, text},
@@ -35,11 +35,11 @@ pub(super) struct Question {
 }
 
 pub(super) async fn logs(
-    State(door): State<Door>,
+    State(house): State<Arc<House>>,
     Path(address): Path<Address>,
     Query(question): Query<Question>,
 ) -> Result<Response, Refusal> {
-    let opened = door.open(&address).await?;
+    let opened = house.open(&address).await?;
     let run = opened.run(question.run).await?;
     let after = question.after.as_deref().map(place).transpose()?;
     let logs = Logs {

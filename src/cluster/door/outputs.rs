@@ -1,6 +1,6 @@
 //! `outputs.jsonl`: the answers of a run, a line each, by batch.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 use axum::{
     extract::{Path, Query, State},
@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    Address, Door, OutputLine,
+    Address, House, OutputLine,
     refusal::Refusal,
     stream::{Lines, answer, text},
 };
@@ -31,11 +31,11 @@ pub(super) struct Question {
 }
 
 pub(super) async fn outputs(
-    State(door): State<Door>,
+    State(house): State<Arc<House>>,
     Path(address): Path<Address>,
     Query(question): Query<Question>,
 ) -> Result<Response, Refusal> {
-    let opened = door.open(&address).await?;
+    let opened = house.open(&address).await?;
     let run = opened.run(question.run).await?;
     let answers = Answers {
         name: format!("{}/{}", opened.job.name, run.run),

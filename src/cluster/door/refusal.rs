@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use crate::{driver::ports::StoreError, history::HistoryError};
+use crate::{cluster::visitors::Stranger, driver::ports::StoreError, history::HistoryError};
 
 #[derive(Debug)]
 pub(super) enum Refusal {
@@ -23,7 +23,14 @@ pub(super) enum Refusal {
     },
     /// The API server could not be asked who that is.
     Unasked,
-    NoSuchPage,
+    /// It names a host that is not this one, or comes from another page.
+    Elsewhere {
+        what: &'static str,
+    },
+    /// The door asks nobody who he is, and changes nothing.
+    ReadOnly,
+    /// The operator keeps no history.
+    NoVolume,
     NoJob {
         job: String,
     },
@@ -37,6 +44,15 @@ pub(super) enum Refusal {
     },
     /// History could not be read.
     Unreadable,
+}
+
+impl From<Stranger> for Refusal {
+    fn from(stranger: Stranger) -> Self {
+        match stranger {
+            Stranger::Unknown { why } => Self::Unknown { why },
+            Stranger::Unasked => Self::Unasked,
+        }
+    }
 }
 
 impl From<HistoryError> for Refusal {
@@ -73,7 +89,18 @@ impl IntoResponse for Refusal {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the operator could not ask the API server who you are; try again".to_owned(),
             ),
-            Self::NoSuchPage => (StatusCode::NOT_FOUND, "there is nothing at this address".to_owned()),
+            Self::Elsewhere { what } => (
+                StatusCode::FORBIDDEN,
+                format!(
+                    "the request names another {what} than those that the operator knows as its own (--host)"
+                ),
+            ),
+            Self::ReadOnly => {
+                (StatusCode::FORBIDDEN, "the operator asks nobody who he is: it only reads".to_owned())
+            }
+            Self::NoVolume => {
+                (StatusCode::NOT_FOUND, "the operator keeps no history: it has no volume (--data)".to_owned())
+            }
             Self::NoJob { job } => {
                 (StatusCode::NOT_FOUND, format!("the operator's history has no job {job} in this namespace"))
             }

@@ -1,6 +1,10 @@
-//! The door on a port of its own, with an API server that knows two people; asked as the command line asks.
+//! The door on a port of its own, with an API server that knows three people; asked as the command line asks.
+
+mod pages;
 
 use std::{
+    collections::BTreeSet,
+    convert::Infallible,
     fs,
     sync::{
         Arc,
@@ -9,9 +13,11 @@ use std::{
     time::Duration,
 };
 
+use axum::body::Body as Told;
 use http::{Request, Response, StatusCode};
 use kube::client::Body;
 use reqwest::Url;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tower::service_fn;
 use uuid::Uuid;
@@ -21,6 +27,7 @@ use crate::{
     cluster::{
         archive::{ArchivedJob, LOG_BYTES},
         reach::{self, Unreached, Way},
+        testing::{ApiServer, Asked},
     },
     engine::{
         event::{Event, EventKind},
@@ -39,42 +46,66 @@ use crate::{
 
 const JOB: Uuid = Uuid::from_u128(7);
 
-/// An API server that knows the tokens of `anna`, who may read the job night of team, and of `boris`, who may nothing.
-/// Counts what it is asked.
+/// An API server that knows the tokens of `anna`, who may read the job night of team, of `boris`, who may nothing, and of
+/// `carl`, who may read and edit in team. Counts what it is asked.
 #[derive(Clone, Default)]
-struct Api(Arc<AtomicUsize>);
+struct Api {
+    asked: Arc<AtomicUsize>,
+    server: ApiServer,
+    /// Tokens that are known no longer.
+    expired: Arc<std::sync::Mutex<BTreeSet<String>>>,
+}
 
 impl Api {
-    fn client(&self) -> Client {
-        let asked = Arc::clone(&self.0);
+    /// The way there of somebody.
+    fn client(&self, whose: &str) -> Client {
+        let (api, whose) = (self.clone(), whose.to_owned());
         let answer = move |request: Request<Body>| {
-            let asked = Arc::clone(&asked);
+            let (api, whose) = (api.clone(), whose.clone());
             async move {
-                asked.fetch_add(1, Ordering::SeqCst);
-                let path = request.uri().path().to_owned();
-                let body = request.into_body().collect_bytes().await.unwrap();
-                let review: Value = serde_json::from_slice(&body).unwrap();
-                let status = if path.ends_with("/tokenreviews") {
-                    assert!(review["spec"]["audiences"].is_null(), "that of the API server: {review}");
-                    match review["spec"]["token"].as_str().unwrap() {
-                        "anna" | "boris" => json!({"authenticated": true, "user": {
-                            "username": review["spec"]["token"], "groups": ["system:authenticated"]}}),
-                        _ => json!({"authenticated": false, "error": "token is not known"}),
-                    }
-                } else {
-                    assert!(path.ends_with("/subjectaccessreviews"), "{path}");
-                    let what = &review["spec"]["resourceAttributes"];
-                    let wanted = json!({"verb": "get", "group": "mozart.dev", "resource": "mozartjobs",
-                        "namespace": "team", "name": "night"});
-                    json!({"allowed": review["spec"]["user"] == "anna" && *what == wanted})
-                };
-                let mut review = review;
-                review["status"] = status;
-                let body = Body::from(serde_json::to_vec(&review).unwrap());
-                Ok::<_, std::convert::Infallible>(Response::builder().status(201).body(body).unwrap())
+                api.asked.fetch_add(1, Ordering::SeqCst);
+                let asked = Asked::read(request).await;
+                Ok::<_, Infallible>(api.answer(&whose, &asked))
             }
         };
         Client::new(service_fn(answer), "mozart")
+    }
+
+    fn answer(&self, whose: &str, asked: &Asked) -> Response<Told> {
+        let status = if asked.path.ends_with("/tokenreviews") {
+            self.known(&serde_json::from_slice(&asked.body).unwrap())
+        } else if asked.path.ends_with("/subjectaccessreviews") {
+            let review: Value = serde_json::from_slice(&asked.body).unwrap();
+            let what = &review["spec"]["resourceAttributes"];
+            assert_eq!((&what["group"], &what["resource"]), (&json!("mozart.dev"), &json!("mozartjobs")));
+            let may = may(&review["spec"]["user"], what);
+            json!({"allowed": may})
+        } else {
+            return self.server.answer(whose, asked);
+        };
+        let mut review: Value = serde_json::from_slice(&asked.body).unwrap();
+        review["status"] = status;
+        Response::builder().status(201).body(Told::from(serde_json::to_vec(&review).unwrap())).unwrap()
+    }
+
+    fn known(&self, review: &Value) -> Value {
+        assert!(review["spec"]["audiences"].is_null(), "that of the API server: {review}");
+        let token = review["spec"]["token"].as_str().unwrap();
+        let expired = self.expired.lock().unwrap().contains(token);
+        match token {
+            "anna" | "boris" | "carl" if !expired => json!({"authenticated": true, "user": {
+                "username": token, "groups": ["system:authenticated"]}}),
+            _ => json!({"authenticated": false, "error": "token is not known"}),
+        }
+    }
+}
+
+fn may(user: &Value, what: &Value) -> bool {
+    let (verb, namespace) = (what["verb"].as_str().unwrap(), what["namespace"].as_str());
+    match user.as_str().unwrap() {
+        "anna" => (verb, namespace, what["name"].as_str()) == ("get", Some("team"), Some("night")),
+        "carl" => namespace == Some("team"),
+        _ => false,
     }
 }
 
@@ -87,12 +118,25 @@ struct House {
 
 impl House {
     async fn open() -> Self {
+        Self::open_to(Auth::Token).await
+    }
+
+    async fn open_to(auth: Auth) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let archive = Archive::open(folder.path().to_owned(), LOG_BYTES).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let api = Api::default();
-        tokio::spawn(serve(listener, archive.clone(), api.client(), std::future::pending()));
+        let users = api.clone();
+        let settings = Settings {
+            archive: Some(archive.clone()),
+            client: api.client("operator"),
+            users: Arc::new(move |token| Ok(users.client(token.expose_secret()))),
+            scope: Scope::Cluster,
+            auth,
+            hosts: Hosts(vec!["mozart.example".to_owned()]),
+        };
+        tokio::spawn(serve(listener, settings, std::future::pending()));
         Self { _folder: folder, archive, url, api }
     }
 
@@ -146,7 +190,7 @@ impl House {
         let way = Way { server: Some(self.url.clone()), account: None };
         let mut config = kube::Config::new("http://127.0.0.1:9".parse().unwrap());
         config.auth_info.token = Some(token.to_owned().into());
-        reach::Door::find(&way, &config, &self.api.client(), "team", "night").await
+        reach::Door::find(&way, &config, &self.api.client("cli"), "team", "night").await
     }
 }
 
@@ -198,7 +242,7 @@ async fn who_was_let_in_is_believed_for_a_minute() {
             assert_eq!(house.ask(Some("anna"), &path).await.0, StatusCode::OK);
         }
     }
-    assert_eq!(house.api.0.load(Ordering::SeqCst), 2, "a token review and an access review");
+    assert_eq!(house.api.asked.load(Ordering::SeqCst), 2, "a token review and an access review");
 }
 
 #[tokio::test]
@@ -260,7 +304,7 @@ async fn a_question_about_what_is_not_there_or_not_understood_is_answered_in_wor
         ("outputs.jsonl?batch=x", StatusCode::BAD_REQUEST, "write numbers and ranges, such as 3,7-9"),
         ("logs?after=x", StatusCode::BAD_REQUEST, "such as 12.1"),
         ("logs?no=1", StatusCode::BAD_REQUEST, "no"),
-        ("elsewhere", StatusCode::NOT_FOUND, "nothing at this address"),
+        ("elsewhere", StatusCode::NOT_FOUND, "No page has this address"),
     ] {
         let path = format!("/api/v1/namespaces/team/jobs/night/{path}");
         let (got, said) = house.ask(Some("anna"), &path).await;
@@ -278,7 +322,8 @@ async fn a_kubeconfig_without_a_token_is_told_so_before_anything_is_asked() {
     let house = House::open().await;
     let way = Way { server: Some(house.url.clone()), account: None };
     let config = kube::Config::new("http://127.0.0.1:9".parse().unwrap());
-    let refused = reach::Door::find(&way, &config, &house.api.client(), "team", "night").await.unwrap_err();
+    let refused =
+        reach::Door::find(&way, &config, &house.api.client("cli"), "team", "night").await.unwrap_err();
     assert!(matches!(refused, Unreached::NoToken), "{refused}");
     assert!(refused.advice().contains("--account"));
 }

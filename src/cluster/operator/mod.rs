@@ -110,8 +110,10 @@ pub struct Settings {
 pub struct Ways {
     /// For the lease alone, so that nothing else is before it in the queue.
     pub lease: Client,
-    /// For everything else.
+    /// For everything else that the operator does.
     pub work: Client,
+    /// For what people look at, so that however many ask they hold up no job.
+    pub people: Client,
 }
 
 impl Ways {
@@ -120,7 +122,11 @@ impl Ways {
     /// # Errors
     /// The configuration cannot be used.
     pub fn new(config: &kube::Config) -> kube::Result<Self> {
-        Ok(Self { lease: connect::client(config)?, work: connect::client(config)? })
+        Ok(Self {
+            lease: connect::client(config)?,
+            work: connect::client(config)?,
+            people: connect::client(config)?,
+        })
     }
 
     /// The way for everything else, behind `fence`.
@@ -203,20 +209,22 @@ async fn lead_when_leader<C: Clocks>(
 
 /// Attends to every job, for as long as it is polled.
 async fn lead(context: &Arc<Context>) {
-    let credentials = stream::select_all(watches(context, &credential::resource()));
+    let Context { client, settings, .. } = &**context;
+    let credentials = stream::select_all(watches(client, &settings.scope, &credential::resource()));
     tokio::select! {
         () = context.credentials.follow(credentials) => {}
         () = lead_jobs(context) => {}
     }
 }
 
-/// A watch of every collection of a resource that the operator is for.
-fn watches(
-    context: &Context,
+/// A watch of every collection of a resource that is in a scope.
+pub(super) fn watches(
+    client: &Client,
+    scope: &Scope,
     resource: &ApiResource,
 ) -> Vec<BoxStream<'static, watcher::Result<watcher::Event<DynamicObject>>>> {
-    let client = || context.client.clone();
-    let apis: Vec<Api<DynamicObject>> = match &context.settings.scope {
+    let client = || client.clone();
+    let apis: Vec<Api<DynamicObject>> = match scope {
         Scope::Cluster => vec![Api::all_with(client(), resource)],
         Scope::Namespaces(namespaces) => {
             let api = |namespace: &String| Api::namespaced_with(client(), namespace, resource);
@@ -234,7 +242,7 @@ fn watches(
 }
 
 async fn lead_jobs(context: &Arc<Context>) {
-    let watches = watches(context, &resource());
+    let watches = watches(&context.client, &context.settings.scope, &resource());
     let mut rosters: Vec<Roster> = watches.iter().map(|_| Roster::new(Arc::clone(context))).collect();
     let watches = watches.into_iter().enumerate();
     let mut events =

@@ -29,9 +29,6 @@ use crate::{
     sources::ClusterSources,
 };
 
-/// The credential of a job that names none.
-const DEFAULT_CREDENTIAL: &str = "default";
-
 /// A job that can be run, and what it takes.
 pub(super) struct Ready {
     pub(super) loaded: Loaded,
@@ -138,23 +135,12 @@ async fn sources(context: &Context, job: &JobObject) -> Result<Result<ClusterSou
     Ok(Ok(sources))
 }
 
-/// The name of the job's credential; `None` for backends without one.
-fn credential_name(job: &JobObject) -> Option<&str> {
-    let backend = job.spec.backend.as_ref();
-    match backend.and_then(|backend| backend.kind).unwrap_or_default() {
-        BackendType::Command => None,
-        BackendType::ClaudeCli | BackendType::AnthropicApi => {
-            Some(backend.and_then(|backend| backend.credential.as_deref()).unwrap_or(DEFAULT_CREDENTIAL))
-        }
-    }
-}
-
 /// The job's credential, as the API server has it now; `None` for backends without one.
 pub(super) async fn credential(
     context: &Context,
     job: &JobObject,
 ) -> Result<Result<Option<Key>, Not>, Trouble> {
-    let Some(name) = credential_name(job) else { return Ok(Ok(None)) };
+    let Some(name) = job.credential() else { return Ok(Ok(None)) };
     let Some(found) = context.credentials.read(&job.namespace, name).await? else {
         let message = format!("there is no MozartCredential {name}");
         return Ok(Err(Not::Missing { message }));

@@ -4,6 +4,7 @@
 mod answer;
 mod forward;
 mod token;
+mod window;
 
 use k8s_openapi::api::{coordination::v1::Lease, core::v1::Pod};
 use kube::{
@@ -12,8 +13,12 @@ use kube::{
 };
 use reqwest::{Url, header::HeaderValue};
 
-pub use self::{answer::Lines, forward::Forward};
+use self::token::Source;
+pub use self::{answer::Lines, forward::Forward, window::Window};
 use super::{door, store::resource};
+
+/// One of so many jobs tells which operator runs the jobs of a namespace.
+const SOME: u32 = 20;
 
 /// The Pods of operators.
 pub const OPERATORS: &str = "app.kubernetes.io/name=mozart,app.kubernetes.io/component=operator";
@@ -134,25 +139,15 @@ impl Door {
         namespace: &str,
         job: &str,
     ) -> Result<Self, Unreached> {
-        let token = match &way.account {
-            Some(account) => token::of_account(client, namespace, account).await?,
-            None => token::of_config(config).await?,
-        };
+        let token = Source::of(way, config, client, namespace)?.token().await?;
         let (base, forward) = if let Some(server) = &way.server {
             (server.clone(), None)
         } else {
-            let (place, pod) = operator(client, namespace, job).await?;
+            let (place, pod) = operator(client, namespace, Some(job)).await?;
             let forward = Forward::start(client, &place, &pod, door::PORT).await?;
             (forward.url(), Some(forward))
         };
-        // Fails only when somebody has installed one before, which serves as well.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut http = reqwest::Client::builder().user_agent(concat!("mozart/", env!("CARGO_PKG_VERSION")));
-        if forward.is_some() {
-            http = http.no_proxy();
-        }
-        let http = http.build().map_err(|error| Unreached::Local(std::io::Error::other(error)))?;
-        Ok(Self { http, base, token, _forward: forward })
+        Ok(Self { http: http(forward.is_some())?, base, token, _forward: forward })
     }
 
     /// Where requests go.
@@ -161,15 +156,45 @@ impl Door {
     }
 }
 
-/// The namespace and name of the operator's Pod: of the one that leads, where that can be told.
-async fn operator(client: &Client, namespace: &str, job: &str) -> Result<(String, String), Unreached> {
+/// Asks the operator; one that is `near` not by way of what the environment names as a proxy.
+fn http(near: bool) -> Result<reqwest::Client, Unreached> {
+    // Fails only when somebody has installed one before, which serves as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut http = reqwest::Client::builder()
+        .user_agent(concat!("mozart/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none());
+    if near {
+        http = http.no_proxy();
+    }
+    http.build().map_err(|error| Unreached::Local(std::io::Error::other(error)))
+}
+
+/// The namespace and the lease of the operator that writes a job, or any job of the namespace.
+async fn writer(
+    client: &Client,
+    namespace: &str,
+    job: Option<&str>,
+) -> kube::Result<Option<(String, String)>> {
     let jobs: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource());
-    let writer = match jobs.get_opt(job).await {
-        Ok(found) => found.and_then(|job| {
-            let writer = job.data["status"]["checkpoint"]["writer"].as_str()?;
-            let (place, lease) = writer.split_once('/')?;
-            Some((place.to_owned(), lease.to_owned()))
-        }),
+    let found = match job {
+        Some(job) => jobs.get_opt(job).await?.into_iter().collect(),
+        None => jobs.list(&ListParams::default().limit(SOME)).await?.items,
+    };
+    Ok(found.iter().find_map(|job| {
+        let writer = job.data["status"]["checkpoint"]["writer"].as_str()?;
+        let (place, lease) = writer.split_once('/')?;
+        Some((place.to_owned(), lease.to_owned()))
+    }))
+}
+
+/// The namespace and name of the operator's Pod: of the one that leads, where that can be told by a job.
+async fn operator(
+    client: &Client,
+    namespace: &str,
+    job: Option<&str>,
+) -> Result<(String, String), Unreached> {
+    let writer = match writer(client, namespace, job).await {
+        Ok(writer) => writer,
         // Its door says better what this person may.
         Err(kube::Error::Api(status)) if status.is_forbidden() => None,
         Err(error) => return Err(Unreached::Api(Box::new(error))),

@@ -71,7 +71,7 @@ impl Operator {
         };
         change(&mut settings);
         let client = || Client::new(wire.clone(), "mozart");
-        let ways = Ways { lease: client(), work: client() };
+        let ways = Ways { lease: client(), work: client(), people: client() };
         let clocks = TestClocks { start: server.start(), offset: 0 };
         let clock = MachineClock::paused(server.start());
         let (stop, stopped) = oneshot::channel();

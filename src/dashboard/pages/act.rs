@@ -37,7 +37,7 @@ struct Wanted {
 struct Subject {
     job: JobEntry,
     /// Why it cannot be done to this one.
-    refused: Option<&'static str>,
+    refused: Option<String>,
     command: String,
 }
 
@@ -86,7 +86,7 @@ pub async fn confirm<V: View + Actions>(
     let mut subjects = Vec::new();
     for key in &wanted.jobs {
         let job = job_of(&*site.view, key).await?;
-        let refused = action.refused(job.last.as_ref());
+        let refused = action.refused(&job);
         subjects.push(Subject { refused, command: action.command(&job), job });
     }
     let page = ConfirmPage {
@@ -140,9 +140,9 @@ pub async fn act<V: View + Actions>(
     let mut results = Vec::new();
     for key in &wanted.jobs {
         let job = job_of(&*site.view, key).await?;
-        let refused = action.refused(job.last.as_ref());
+        let refused = action.refused(&job);
         let outcome = match refused {
-            Some(why) => Err(why.to_owned()),
+            Some(why) => Err(why),
             None => site.view.act(&job, &action, wanted.spend).await.map_err(|error| error.message),
         };
         let done = outcome.is_ok();

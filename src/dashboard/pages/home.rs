@@ -190,7 +190,7 @@ impl HomePage {
             None => 0,
             Some(after) => {
                 let cursor =
-                    after.rsplit_once('~').and_then(|(rank, key)| Some((sort.read(rank)?, key.to_owned())));
+                    after.split_once('~').and_then(|(rank, key)| Some((sort.read(rank)?, key.to_owned())));
                 let cursor = cursor
                     .ok_or_else(|| PageError::bad_request("`after` is not what a page of this list says."))?;
                 jobs.partition_point(|job| (sort.rank(job), job.key.clone()) <= cursor)

@@ -180,15 +180,16 @@ impl Json {
     ) -> Result<Vec<ListedRun>, StoreError> {
         let mut all = Vec::new();
         for job in self.jobs().await? {
-            all.extend(self.runs(job.uid).await?.into_iter().map(|ledger| (job.name.clone(), ledger)));
+            let runs = self.runs(job.uid).await?.into_iter();
+            all.extend(runs.map(|ledger| (job.name.clone(), job.used_in.clone(), ledger)));
         }
-        all.sort_by_key(|(_, ledger)| (ledger.started.as_millisecond(), ledger.run.clone()));
-        let placed = all.into_iter().zip(0..).map(|((job_name, ledger), id)| {
+        all.sort_by_key(|(_, _, ledger)| (ledger.started.as_millisecond(), ledger.run.clone()));
+        let placed = all.into_iter().zip(0..).map(|((job_name, folder, ledger), id)| {
             let place = RunPlace { started: ledger.started.as_millisecond(), id };
-            ListedRun { place, job_name, ledger }
+            ListedRun { place, job_name, folder, ledger }
         });
-        let mut found: Vec<ListedRun> =
-            placed.filter(|run| run.place < before && wanted.has(&run.job_name, &run.ledger)).collect();
+        let wanted = |run: &ListedRun| wanted.has(&run.job_name, &run.folder, &run.ledger);
+        let mut found: Vec<ListedRun> = placed.filter(|run| run.place < before && wanted(run)).collect();
         found.reverse();
         found.truncate(limit as usize);
         Ok(found)

@@ -89,6 +89,14 @@ impl Sqlite {
         Ok(found.into_iter().next())
     }
 
+    /// The folders that jobs are used in, in a cluster the namespaces.
+    ///
+    /// # Errors
+    /// They could not be read.
+    pub async fn folders(&self) -> Result<Vec<String>, StoreError> {
+        self.texts(sqlx::query("SELECT DISTINCT used_in FROM jobs")).await
+    }
+
     /// The jobs with copies of runs that have not ended.
     ///
     /// # Errors

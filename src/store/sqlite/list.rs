@@ -8,6 +8,7 @@ use crate::{
     store::{
         ledger_of,
         runs::{ListedRun, RunPlace, RunsWanted},
+        to_json,
     },
 };
 
@@ -19,9 +20,9 @@ impl Sqlite {
         before: RunPlace,
         limit: u32,
     ) -> Result<Vec<ListedRun>, StoreError> {
-        let RunsWanted { job, name, phase, since } = wanted;
+        let RunsWanted { job, name, phase, since, folders } = wanted;
         let mut text = String::from(
-            "SELECT r.started, r.id, j.name, r.ledger FROM job_runs r JOIN jobs j ON j.uid = r.job
+            "SELECT r.started, r.id, j.name, j.used_in, r.ledger FROM job_runs r JOIN jobs j ON j.uid = r.job
              WHERE (r.started, r.id) < (?, ?)",
         );
         for (condition, is_asked) in [
@@ -29,6 +30,7 @@ impl Sqlite {
             (" AND instr(lower(j.name), ?) > 0", name.is_some()),
             (" AND r.phase = ?", phase.is_some()),
             (" AND r.started >= ?", since.is_some()),
+            (" AND j.used_in IN (SELECT value FROM json_each(?))", folders.is_some()),
         ] {
             if is_asked {
                 text.push_str(condition);
@@ -48,21 +50,26 @@ impl Sqlite {
         if let Some(since) = since {
             query = query.bind(since.as_millisecond());
         }
+        if let Some(folders) = folders {
+            query = query.bind(to_json(folders));
+        }
         let mut writer = self.connection.lock().await;
         let rows = query.bind(i64::from(limit)).fetch_all(writer.clean().await).await;
         drop(writer);
         let rows = rows.map_err(|error| self.failed("read", error))?;
         let mut runs = Vec::with_capacity(rows.len());
         for row in rows {
-            let read = || -> Result<(RunPlace, String, String), sqlx::Error> {
+            let read = || -> Result<(RunPlace, String, String, String), sqlx::Error> {
                 Ok((
                     RunPlace { started: row.try_get(0)?, id: row.try_get(1)? },
                     row.try_get(2)?,
                     row.try_get(3)?,
+                    row.try_get(4)?,
                 ))
             };
-            let (place, job_name, ledger) = read().map_err(|error| self.failed("read", error))?;
-            runs.push(ListedRun { place, job_name, ledger: ledger_of(ledger.as_bytes(), self.path())? });
+            let (place, job_name, folder, ledger) = read().map_err(|error| self.failed("read", error))?;
+            let ledger = ledger_of(ledger.as_bytes(), self.path())?;
+            runs.push(ListedRun { place, job_name, folder: folder.into(), ledger });
         }
         Ok(runs)
     }

@@ -1,5 +1,6 @@
 //! A release from its first minute to its last, on a node: `hack/cluster up --node`, with the images of `hack/images`.
 
+mod dashboard;
 mod tutorial;
 
 use std::{fs, time::Instant};

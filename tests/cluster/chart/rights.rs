@@ -26,14 +26,15 @@ fn grants(manifests: &[Value]) -> BTreeMap<String, Value> {
 #[tokio::test]
 async fn the_rights_of_a_release_are_those_that_mozart_rbac_prints() {
     let named = |names: &[&str]| Scope::Namespaces(names.iter().map(|&name| name.to_owned()).collect());
-    for (values, scope, history) in [
-        ("{}", named(&["ops"]), false),
-        ("jobs: {namespaces: [a, b]}", named(&["a", "b"]), false),
+    for (values, scope, visitors) in [
+        ("dashboard: {enabled: false}", named(&["ops"]), false),
+        ("jobs: {namespaces: [a, b]}", named(&["a", "b"]), true),
         ("{jobs: {clusterWide: true}, history: {enabled: true}}", Scope::Cluster, true),
     ] {
         let made = rendered("ops", values).await.unwrap();
-        let printed = Installation { name: "mozart".to_owned(), namespace: "ops".to_owned(), scope, history }
-            .manifests();
+        let printed =
+            Installation { name: "mozart".to_owned(), namespace: "ops".to_owned(), scope, visitors }
+                .manifests();
         assert_eq!(grants(&made), grants(&printed), "{values}");
     }
 }
@@ -51,7 +52,7 @@ async fn the_policies_of_a_release_are_those_that_mozart_rbac_prints() {
         let made: Vec<Value> =
             rendered("ops", values).await.unwrap().iter().filter(|one| of_admission(one)).map(part).collect();
         let installation =
-            Installation { name: "mozart".to_owned(), namespace: "ops".to_owned(), scope, history: false };
+            Installation { name: "mozart".to_owned(), namespace: "ops".to_owned(), scope, visitors: false };
         let mut printed: Vec<Value> = admission::manifests(&installation).iter().map(part).collect();
         let mut made = made;
         made.sort_by_key(ToString::to_string);

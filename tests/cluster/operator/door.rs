@@ -26,22 +26,22 @@ fn at_once(batch: u32, _: u32) -> Played {
 }
 
 /// An operator with a volume, and two people: `anna`, who may read jobs, and `boris`, who may nothing.
-struct House {
-    work: Work,
+pub(super) struct House {
+    pub(super) work: Work,
     data: tempfile::TempDir,
-    url: String,
+    pub(super) url: String,
     /// What was made of the cluster itself.
     of_cluster: Vec<(ApiResource, String)>,
 }
 
 impl House {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let work = Work::new(at_once).await;
         let namespace = &work.namespace;
         let mut of_cluster = Vec::new();
         let scope = Scope::Namespaces(vec![namespace.name.clone()]);
         let home = namespace.name.clone();
-        let installation = Installation { name: ACCOUNT.to_owned(), namespace: home, scope, history: true };
+        let installation = Installation { name: ACCOUNT.to_owned(), namespace: home, scope, visitors: true };
         for manifest in
             installation.manifests().into_iter().filter(|one| one["metadata"]["namespace"].is_null())
         {
@@ -66,10 +66,10 @@ impl House {
         Self { work, data: tempfile::tempdir().unwrap(), url, of_cluster }
     }
 
-    fn start(&self) -> tokio::process::Child {
+    pub(super) fn start(&self) -> tokio::process::Child {
         let listen = self.url.trim_start_matches("http://");
         let data = self.data.path().to_str().unwrap();
-        let more = ["--data", data, "--listen", listen, "--allow-address", "127.0.0.0/8"];
+        let more = ["--dashboard", "--data", data, "--listen", listen, "--allow-address", "127.0.0.0/8"];
         self.work.place.start_with(ACCOUNT, &more)
     }
 
@@ -108,7 +108,7 @@ impl House {
         answer.split(' ').nth(1).unwrap().parse().unwrap()
     }
 
-    async fn end(self) {
+    pub(super) async fn end(self) {
         for (kind, name) in &self.of_cluster {
             let api: Api<DynamicObject> = Api::all_with(self.work.namespace.client.clone(), kind);
             api.delete(name, &DeleteParams::default()).await.unwrap();
@@ -118,7 +118,7 @@ impl House {
 }
 
 /// Gives an account a right.
-async fn allow(namespace: &Namespace, account: &str, group: &str, resource: &str, verbs: &[&str]) {
+pub(super) async fn allow(namespace: &Namespace, account: &str, group: &str, resource: &str, verbs: &[&str]) {
     let name = format!("{account}-{resource}");
     let rbac = "rbac.authorization.k8s.io";
     make(
@@ -137,7 +137,7 @@ async fn allow(namespace: &Namespace, account: &str, group: &str, resource: &str
 }
 
 /// A token of an account for some audiences; for the API server without any.
-async fn token_for(namespace: &Namespace, account: &str, audiences: &[&str]) -> String {
+pub(super) async fn token_for(namespace: &Namespace, account: &str, audiences: &[&str]) -> String {
     let accounts: Api<ServiceAccount> = Api::namespaced(namespace.client.clone(), &namespace.name);
     let asked: TokenRequest = serde_json::from_value(json!({"spec": {"audiences": audiences}})).unwrap();
     let made = accounts.create_token_request(account, &PostParams::default(), &asked).await.unwrap();

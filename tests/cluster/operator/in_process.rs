@@ -49,7 +49,7 @@ pub async fn grant(namespace: &Namespace, secret: &str, operator_in: &Namespace)
         name: ACCOUNT.to_owned(),
         namespace: operator_in.name.clone(),
         scope: Scope::Namespaces(vec![namespace.name.clone()]),
-        history: false,
+        visitors: false,
     };
     print_and_make(namespace, &installation, secret).await;
 }
@@ -169,7 +169,7 @@ async fn the_doctor_says_which_secret_the_operator_may_not_read_and_what_grants_
         name: ACCOUNT.to_owned(),
         namespace: "mozart".to_owned(),
         scope: Scope::Namespaces(vec![namespace.name.clone()]),
-        history: false,
+        visitors: false,
     };
     print_and_make(&namespace, &installation, "anthropic").await;
     eventually("it may be read", || async {

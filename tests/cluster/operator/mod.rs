@@ -2,6 +2,7 @@
 
 mod audit;
 mod cut;
+mod dashboard;
 mod door;
 pub mod in_process;
 mod killed;
@@ -56,7 +57,7 @@ pub async fn account(namespace: &Namespace, name: &str) {
 pub async fn account_for(namespace: &Namespace, name: &str, of: &[&Namespace]) {
     let scope = Scope::Namespaces(of.iter().map(|one| one.name.clone()).collect());
     let installation =
-        Installation { name: name.to_owned(), namespace: namespace.name.clone(), scope, history: false };
+        Installation { name: name.to_owned(), namespace: namespace.name.clone(), scope, visitors: false };
     for mut manifest in installation.manifests() {
         if let Some(names) = manifest.pointer_mut("/rules/0/resourceNames") {
             *names = json!([ACCOUNT]);

@@ -77,7 +77,7 @@ async fn a_cluster_is_meant_by_the_plugins_name_or_by_what_names_one() {
         let ran = tokio::task::block_in_place(|| desk.place.output_of(command));
         assert!(ran.stdout.contains("migration  Suspended"), "{words:?}: {}{}", ran.stdout, ran.stderr);
     }
-    insta::assert_snapshot!(desk.session(&["run job.yaml", "dashboard", "list --context nowhere"]).await);
+    insta::assert_snapshot!(desk.session(&["run job.yaml", "prune", "list --context nowhere"]).await);
     desk.namespace.delete().await;
 }
 

@@ -7,16 +7,14 @@ use std::{
     time::Duration,
 };
 
-use axum::http::{HeaderMap, header};
 use k8s_openapi::api::{
     authentication::v1::{TokenReview, TokenReviewSpec, UserInfo},
     authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
 };
 use kube::{Api, Client, api::PostParams};
+use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
-
-use super::refusal::Refusal;
 
 /// So long an answer is believed.
 const BELIEVED: Duration = Duration::from_mins(1);
@@ -25,28 +23,124 @@ const REFUSAL_BELIEVED: Duration = Duration::from_secs(5);
 /// The API server is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// So many answers are remembered at most.
-const MOST: usize = 10_000;
-/// No token is longer.
-const LONGEST_TOKEN: usize = 16 << 10;
+const MOST: usize = 100_000;
 
 /// A token is remembered by its hash alone.
-type TokenHash = [u8; 32];
+pub type TokenHash = [u8; 32];
 
-pub(super) struct Visitors {
+/// Somebody whose token the API server knew when he came.
+#[derive(Clone, Debug)]
+pub struct Visitor {
+    /// What the cluster calls him.
+    pub name: String,
+    /// Stands for the token where it is only to be told from others.
+    pub hash: TokenHash,
+    token: SecretString,
+}
+
+impl Visitor {
+    /// To be shown to the API server for what he changes, and to nobody else.
+    pub fn token(&self) -> &SecretString {
+        &self.token
+    }
+}
+
+/// Why somebody is not let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Stranger {
+    /// His token is none of this cluster's.
+    #[error("the API server does not know the token: {why}")]
+    Unknown {
+        /// In its words.
+        why: String,
+    },
+    /// The API server could not be asked.
+    #[error("the API server could not be asked who you are, or what you may")]
+    Unasked,
+}
+
+/// Something that is done with jobs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Deed {
+    /// `get`, `list`, `patch`.
+    pub verb: &'static str,
+    /// Where; `None` is everywhere.
+    pub namespace: Option<String>,
+    /// With which; `None` is with all.
+    pub job: Option<String>,
+}
+
+impl Deed {
+    /// With one job.
+    pub fn with(verb: &'static str, namespace: &str, job: &str) -> Self {
+        Self { verb, namespace: Some(namespace.to_owned()), job: Some(job.to_owned()) }
+    }
+}
+
+impl std::fmt::Display for Deed {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.verb)?;
+        match &self.job {
+            Some(job) => write!(formatter, " the MozartJob {job}")?,
+            None => formatter.write_str(" MozartJobs")?,
+        }
+        match &self.namespace {
+            Some(namespace) => write!(formatter, " of the namespace {namespace}"),
+            None => formatter.write_str(" of every namespace"),
+        }
+    }
+}
+
+/// Asks the API server about tokens and rights.
+pub struct Visitors {
     client: Client,
     users: Remembered<TokenHash, Result<UserInfo, String>>,
-    rights: Remembered<(TokenHash, String, String), bool>,
+    rights: Remembered<(TokenHash, Deed), bool>,
 }
 
 impl Visitors {
-    pub(super) fn new(client: Client) -> Self {
+    /// Asks by `client`.
+    pub fn new(client: Client) -> Self {
         Self { client, users: Remembered::default(), rights: Remembered::default() }
     }
 
-    /// Lets in who may `get` the job.
-    pub(super) async fn admit(&self, headers: &HeaderMap, namespace: &str, job: &str) -> Result<(), Refusal> {
-        let token = bearer(headers).ok_or(Refusal::NoToken)?;
+    /// Whose token it is.
+    ///
+    /// # Errors
+    /// It is nobody's, or the API server could not be asked.
+    pub async fn of(&self, token: &str) -> Result<Visitor, Stranger> {
         let hash: TokenHash = Sha256::digest(token.as_bytes()).into();
+        let token = SecretString::from(token.to_owned());
+        let user = self.user(hash, &token).await?;
+        Ok(Visitor { name: user.username.unwrap_or_default(), hash, token })
+    }
+
+    /// Whether he may do it.
+    ///
+    /// # Errors
+    /// He is known no longer, or the API server could not be asked.
+    pub async fn may(&self, visitor: &Visitor, deed: &Deed) -> Result<bool, Stranger> {
+        let user = self.user(visitor.hash, &visitor.token).await?;
+        let key = (visitor.hash, deed.clone());
+        if let Some(may) = self.rights.get(&key) {
+            return Ok(may);
+        }
+        let may = self.asked(user, deed).await?;
+        // A list is of many namespaces: each would be asked for again and again.
+        let brief = if deed.job.is_some() { REFUSAL_BELIEVED } else { BELIEVED };
+        self.rights.put(key, may, if may { BELIEVED } else { brief });
+        Ok(may)
+    }
+
+    /// Whether he is known still.
+    ///
+    /// # Errors
+    /// He is not, or the API server could not be asked.
+    pub async fn still(&self, visitor: &Visitor) -> Result<(), Stranger> {
+        self.user(visitor.hash, &visitor.token).await.map(drop)
+    }
+
+    async fn user(&self, hash: TokenHash, token: &SecretString) -> Result<UserInfo, Stranger> {
         let user = if let Some(user) = self.users.get(&hash) {
             user
         } else {
@@ -55,24 +149,13 @@ impl Visitors {
             self.users.put(hash, user.clone(), long);
             user
         };
-        let user = user.map_err(|why| Refusal::Unknown { why })?;
-        let who = user.username.clone().unwrap_or_default();
-        let key = (hash, namespace.to_owned(), job.to_owned());
-        let may = if let Some(may) = self.rights.get(&key) {
-            may
-        } else {
-            let may = self.may_get(user, namespace, job).await?;
-            self.rights.put(key, may, if may { BELIEVED } else { REFUSAL_BELIEVED });
-            may
-        };
-        let (namespace, job) = (namespace.to_owned(), job.to_owned());
-        if may { Ok(()) } else { Err(Refusal::MayNot { who, namespace, job }) }
+        user.map_err(|why| Stranger::Unknown { why })
     }
 
     /// Whose token it is, for the audience of the API server; or why it is nobody's.
-    async fn whose(&self, token: &str) -> Result<Result<UserInfo, String>, Refusal> {
+    async fn whose(&self, token: &SecretString) -> Result<Result<UserInfo, String>, Stranger> {
         let review = TokenReview {
-            spec: TokenReviewSpec { token: token.to_owned(), audiences: None },
+            spec: TokenReviewSpec { token: token.expose_secret().to_owned(), audiences: None },
             ..TokenReview::default()
         };
         let status = self.ask(&review).await?.status.unwrap_or_default();
@@ -82,7 +165,7 @@ impl Visitors {
         })
     }
 
-    async fn may_get(&self, user: UserInfo, namespace: &str, job: &str) -> Result<bool, Refusal> {
+    async fn asked(&self, user: UserInfo, deed: &Deed) -> Result<bool, Stranger> {
         let extra: BTreeMap<String, Vec<String>> = user.extra.unwrap_or_default();
         let review = SubjectAccessReview {
             spec: SubjectAccessReviewSpec {
@@ -91,11 +174,11 @@ impl Visitors {
                 groups: user.groups,
                 extra: Some(extra),
                 resource_attributes: Some(ResourceAttributes {
-                    verb: Some("get".to_owned()),
+                    verb: Some(deed.verb.to_owned()),
                     group: Some("mozart.dev".to_owned()),
                     resource: Some("mozartjobs".to_owned()),
-                    namespace: Some(namespace.to_owned()),
-                    name: Some(job.to_owned()),
+                    namespace: deed.namespace.clone(),
+                    name: deed.job.clone(),
                     ..ResourceAttributes::default()
                 }),
                 ..SubjectAccessReviewSpec::default()
@@ -105,7 +188,7 @@ impl Visitors {
         Ok(self.ask(&review).await?.status.is_some_and(|status| status.allowed))
     }
 
-    async fn ask<R>(&self, review: &R) -> Result<R, Refusal>
+    async fn ask<R>(&self, review: &R) -> Result<R, Stranger>
     where
         R: kube::Resource<DynamicType = (), Scope = k8s_openapi::ClusterResourceScope>
             + Clone
@@ -123,16 +206,8 @@ impl Visitors {
         };
         // Not the review: a token is in it.
         tracing::warn!(kind = %R::kind(&()), error, "the API server could not be asked about a visitor");
-        Err(Refusal::Unasked)
+        Err(Stranger::Unasked)
     }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    let token = token.trim();
-    let fits = scheme.eq_ignore_ascii_case("bearer") && (1..=LONGEST_TOKEN).contains(&token.len());
-    fits.then_some(token)
 }
 
 /// Answers that are believed for a while.

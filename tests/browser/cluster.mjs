@@ -1,0 +1,71 @@
+// The dashboard of an operator in a real Chromium, driven by tests/cluster/chart/node/dashboard.rs: by way of
+// `kubectl mozart dashboard`, and through a Service with a token that may see one namespace.
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { base, close, faults, fresh, jobs, open, service, shoot, start, stop, token, until, workspace } from "./harness.mjs";
+
+before(start);
+after(stop);
+
+const run = `/jobs/${jobs.steps}/runs/1`;
+
+test("who comes by kubectl mozart dashboard sees the job, and what its Pods write while they write it", async () => {
+  const page = await open("/");
+  await page.waitForSelector(`a.name[href="/jobs/${jobs.steps}"]`);
+  await page.goto(base + run);
+  await page.waitForSelector("#connection[data-state=live]");
+  assert.deepEqual(await faults(page), []);
+  await shoot(page, "cluster-run");
+  await page.evaluate(() => { globalThis.sameDocument = true; });
+  writeFileSync(join(workspace, "go1"), "");
+  await until(page, "the first batch is done", () => document.querySelector(".figures dd").textContent.startsWith("1 "));
+  assert.equal(await page.evaluate(() => globalThis.sameDocument), true);
+
+  await page.goto(`${base}${run}/batches/2`);
+  await until(page, "the log of a Pod that runs", () => document.body.textContent.includes("said by batch 2"));
+  writeFileSync(join(workspace, "more2"), "");
+  await until(page, "what it writes now", () => document.body.textContent.includes("more of batch 2"));
+  await close(page);
+});
+
+test("what is done there is done to the job", async () => {
+  const page = await open(run);
+  await page.click("text=Suspend");
+  await page.click("button.primary");
+  await until(page, "the run is ending or suspended", () => /Stopping|Suspended/.test(document.querySelector(".heading .badge").textContent));
+  await page.click("text=Resume");
+  await page.click("button.primary");
+  await until(page, "the run goes on", () => /Running/.test(document.querySelector(".heading .badge").textContent));
+  await close(page);
+});
+
+test("who comes through the Service signs in, and sees one namespace", async () => {
+  const page = await fresh(service);
+  await page.goto(service + run);
+  assert.deepEqual(await faults(page), []);
+  await page.fill("#token", "nothing");
+  await page.click("button");
+  await page.waitForSelector("text=does not know that token");
+  await page.fill("#token", token);
+  await page.click("button");
+  await page.waitForSelector("#connection[data-state=live]");
+  assert.equal(new URL(page.url()).pathname, run);
+  assert.deepEqual(await faults(page), []);
+  // It may look, and is told why it may do no more.
+  const buttons = await page.$$eval("#head .actions button[disabled]", (all) => all.map((one) => one.title));
+  assert.ok(buttons.length > 0 && buttons.every((title) => title.includes("may not patch")), String(buttons));
+  await page.goto(`${service}/`);
+  const names = await page.$$eval("a.name", (all) => all.map((one) => one.getAttribute("href")));
+  assert.deepEqual(names, [`/jobs/${jobs.steps}`]);
+  const refused = await page.goto(`${service}/jobs/${jobs.other}`);
+  assert.equal(refused.status(), 403);
+  assert.ok((await page.textContent("body")).includes("may not get the MozartJob"));
+  await page.click("text=Sign out");
+  await page.waitForSelector("#token");
+  // Pages that refuse are logged by the browser, and nothing else is.
+  assert.deepEqual(page.trouble.filter((one) => !/status of 40[13]/.test(one)), []);
+  await page.context().close();
+});
