@@ -16,7 +16,7 @@ use kube::{
     api::{DynamicObject, ListParams, Patch, PatchParams},
     runtime::{WatchStreamExt as _, watcher},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -49,7 +49,12 @@ pub async fn grow_and_restart(report: &Report, kubernetes: &Kubernetes) {
     let largest = Largest::watch(&jobs);
     long.apply(&jobs).await;
     let what = format!("{done} batches");
-    long.becomes(&jobs, &what, LONGEST, |status| status["batches"]["succeeded"] == done).await;
+    // One that failed may wait until there is a lane again, which those after it hold.
+    let settled = |status: &Value| {
+        let of = |state: &str| status["batches"][state].as_u64().unwrap_or(0);
+        of("succeeded") + of("waiting") == u64::from(done)
+    };
+    long.becomes(&jobs, &what, LONGEST, settled).await;
     let largest = largest.end();
     let grown = kubernetes.stored_bytes().await - stored;
     let turn = operator.p99("mozart_turn_duration_seconds");
@@ -139,8 +144,16 @@ async fn end_one(kubernetes: &Kubernetes, namespace: &str) -> Ended {
     let pods: Api<Pod> = Api::namespaced(kubernetes.client.clone(), namespace);
     let of_wide = "mozart.dev/job=wide";
     let alive = ListParams::default().labels(of_wide).fields("status.phase=Running").limit(1);
-    let one = pods.list_metadata(&alive).await.expect("its administrator may");
-    let name = one.items.first().expect("Pods are alive").name_any();
+    let name = within(LONGEST, "a Pod that lives", async {
+        loop {
+            let found = pods.list_metadata(&alive).await.expect("its administrator may");
+            if let Some(one) = found.items.first() {
+                return one.name_any();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    })
+    .await;
     let (sender, replaced) = tokio::sync::oneshot::channel();
     let mut events =
         Box::pin(watcher(pods.clone(), watcher::Config::default().labels(of_wide)).default_backoff());

@@ -4,6 +4,7 @@
 mod cluster;
 #[cfg(feature = "cluster")]
 mod grants;
+mod operators;
 
 use std::path::PathBuf;
 

@@ -46,6 +46,12 @@ impl<'a> Draft<'a> {
         self.reports.push(report);
     }
 
+    /// How many attempts need their lane.
+    pub(super) fn working(&self) -> u32 {
+        let working = self.world.attempts.iter().filter(|sighting| sighting.state.works()).count();
+        u32::try_from(working).unwrap_or(u32::MAX)
+    }
+
     /// The attempts that run.
     pub(super) fn live(&self) -> impl Iterator<Item = AttemptKey> + '_ {
         self.world

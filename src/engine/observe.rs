@@ -13,7 +13,7 @@ use super::{
     notice::{tell, tell_of_batch},
     retry::{Verdict, fraction, verdict},
     time::later,
-    world::AttemptState,
+    world::{AttemptState, Reached},
 };
 use crate::job::{
     identity::AttemptKey,
@@ -58,8 +58,8 @@ pub(super) fn observe(draft: &mut Draft<'_>) -> Result<(), IllegalEvent> {
             continue;
         }
         match &sighting.state {
-            AttemptState::Running { begun, signals, .. } => {
-                if *begun && !draft.ledger.seen.contains(key.batch) {
+            AttemptState::Running { reached, signals, .. } => {
+                if *reached != Reached::Asked && !draft.ledger.seen.contains(key.batch) {
                     draft.record(EventKind::AttemptStarted { key })?;
                     tell_start(draft, key)?;
                 }

@@ -108,10 +108,11 @@ fn start(draft: &mut Draft<'_>, saved: &Ledger, projection: &mut Projection) {
     let resting =
         ledger.resting.iter().filter(|free| **free > now && between(now, **free) <= draft.policy.pause);
     let next_rested = resting.clone().min().copied();
+    let working = draft.working();
     let lanes = draft
         .policy
         .parallelism
-        .saturating_sub(live)
+        .saturating_sub(working)
         .saturating_sub(u32::try_from(resting.count()).unwrap_or(u32::MAX));
     let candidates = candidates(draft);
     let longest = draft.policy.retry.max_delay;
@@ -139,7 +140,7 @@ fn start(draft: &mut Draft<'_>, saved: &Ledger, projection: &mut Projection) {
         }
         return;
     }
-    let lanes_in_gate = draft.gate.live_cap.map_or(u32::MAX, |cap| cap.saturating_sub(live)).min(lanes);
+    let lanes_in_gate = draft.gate.live_cap.map_or(u32::MAX, |cap| cap.saturating_sub(working)).min(lanes);
     let to_start = lanes_in_gate.min(free_sessions);
     let mut purse = Purse::look(draft);
     let mut room_in_trial =
@@ -170,7 +171,7 @@ fn start(draft: &mut Draft<'_>, saved: &Ledger, projection: &mut Projection) {
     if projection.waiting.is_none() && crowded {
         projection.waiting = sessions.map(|Sessions { cap, .. }| Waiting::Sessions { cap });
     } else if projection.waiting.is_none() {
-        let idle = Idle { live, started, lanes, lanes_in_gate, next_due, next_rested, due: due.len() };
+        let idle = Idle { working, started, lanes, lanes_in_gate, next_due, next_rested, due: due.len() };
         projection.waiting = idle.reason(draft, projection.held_by_save);
     }
 }
@@ -256,7 +257,7 @@ fn launch(ledger: &Ledger, key: AttemptKey, grant: Grant, canary: bool) -> Start
 
 /// What is known when lanes stay idle although the gate is open.
 struct Idle {
-    live: u32,
+    working: u32,
     started: u32,
     lanes: u32,
     lanes_in_gate: u32,
@@ -269,7 +270,7 @@ impl Idle {
     /// Why lanes stay idle; `None` when none does.
     fn reason(&self, draft: &Draft<'_>, held_by_save: bool) -> Option<Waiting> {
         let parallelism = draft.policy.parallelism;
-        if self.live + self.started >= parallelism {
+        if self.working + self.started >= parallelism {
             return None;
         }
         if self.started >= self.lanes_in_gate && self.due > self.started as usize {
@@ -288,7 +289,7 @@ impl Idle {
                 Some(Waiting::Window { unfinished: ledger.claimed.len(), until })
             }
             Some(until) => Some(Waiting::Backoff { until }),
-            None => Some(Waiting::LastRunning { running: self.live + self.started }),
+            None => Some(Waiting::LastRunning { running: self.working + self.started }),
         }
     }
 }

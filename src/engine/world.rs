@@ -20,8 +20,8 @@ pub struct Sighting {
 pub enum AttemptState {
     /// It runs; `signals` are what it has told about its credential since the last look.
     Running {
-        /// Whether it is known to be there. What is only being asked for may yet be refused, and has never begun then.
-        begun: bool,
+        /// How far it has come.
+        reached: Reached,
         /// In order.
         signals: Vec<GateSignal>,
         /// What it is known to have used so far.
@@ -33,6 +33,24 @@ pub enum AttemptState {
     Ended(Box<Outcome>),
     /// It was started once, is gone and left no result.
     Lost,
+}
+
+impl AttemptState {
+    /// Whether it runs and needs its lane.
+    pub fn works(&self) -> bool {
+        matches!(self, Self::Running { reached, .. } if *reached != Reached::Answered)
+    }
+}
+
+/// How far an attempt has come that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// It is only being asked for: it may yet be refused, and has never begun then.
+    Asked,
+    /// It is known to be there.
+    Begun,
+    /// It has its answer, and only that is still being kept: its lane is free.
+    Answered,
 }
 
 /// What a step decides on.

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 
 use super::client::lock;
 use crate::{
-    engine::world::{AttemptState, Sighting},
+    engine::world::{AttemptState, Reached, Sighting},
     job::{
         identity::AttemptKey,
         outcome::{GateSignal, Usage},
@@ -52,6 +52,14 @@ impl Entries {
         self.changed.notify_one();
     }
 
+    /// Shows that a running attempt has its answer, which is still to be kept.
+    pub fn answered(&self, key: AttemptKey) {
+        if let Some(Entry { state: AttemptState::Running { reached, .. }, .. }) = self.hold().get_mut(&key) {
+            *reached = Reached::Answered;
+        }
+        self.changed.notify_one();
+    }
+
     /// Tells an attempt to end; the first way stays.
     pub fn end(&self, key: AttemptKey, mode: EndMode) {
         if let Some(entry) = self.hold().get(&key) {
@@ -85,7 +93,8 @@ impl Entry {
     pub fn running(budget_micro_usd: Option<u64>) -> (Self, watch::Receiver<Option<EndMode>>) {
         let (ending, receiver) = watch::channel(None);
         let spent = Usage::default();
-        let state = AttemptState::Running { begun: true, signals: Vec::new(), spent, budget_micro_usd };
+        let state =
+            AttemptState::Running { reached: Reached::Begun, signals: Vec::new(), spent, budget_micro_usd };
         (Self { state, ending }, receiver)
     }
 

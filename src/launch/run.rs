@@ -410,6 +410,7 @@ impl<O: Outputs + 'static> Running<O> {
         self.attempt.directory.write_answer(text).map_err(|error| not_kept(&error))?;
         if backend::place(&self.attempt.job.backend) == Place::InProcess {
             let key = self.attempt.record.start.key;
+            self.shared.entries.answered(key);
             let put = self.shared.outputs.put(&self.attempt.run, key, text);
             put.await.map_err(|error| not_kept(&error))?;
         }

@@ -196,6 +196,7 @@ impl<O: Outputs + 'static> Shared<O> {
     /// Keeps the answer before the batch counts as succeeded. It was paid for: while it cannot be kept it is held.
     async fn keep(&self, key: AttemptKey, answer: &Answer, ending: &mut Ending) -> Result<(), Failure> {
         let Answer::Text(text) = answer else { return Ok(()) };
+        self.entries.answered(key);
         let mut pause = FIRST_PAUSE;
         let result = loop {
             match self.place.outputs.put(&self.place.run, key, text).await {

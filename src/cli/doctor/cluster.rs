@@ -5,10 +5,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use jiff::{Timestamp, fmt::rfc2822};
 use k8s_openapi::{
-    api::{
-        apps::v1::Deployment,
-        authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
-    },
+    api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec},
     apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition,
 };
 use kube::{
@@ -17,7 +14,7 @@ use kube::{
 };
 use serde_json::Value;
 
-use super::grants;
+use super::{grants, operators::Operators};
 use crate::{
     api::status::Truth,
     backend::health::Health,
@@ -48,11 +45,10 @@ pub async fn look(cluster: &KubernetesArguments) -> anyhow::Result<Vec<Health>> 
     };
     checks.push(definitions(&client).await);
     checks.push(rights(&client, &namespace).await);
-    let deployments = deployments(&client, &namespace).await;
-    checks.push(operator(deployments.as_ref(), &namespace));
+    let operators = Operators::look(&client, &namespace).await;
+    checks.push(operators.health(&namespace));
     checks.extend(credentials(&client, &namespace).await);
-    let operator = deployments.as_ref().and_then(|(found, _)| found.first());
-    checks.extend(grants::look(&client, &namespace, operator).await);
+    checks.extend(grants::look(&client, &namespace, operators.one()).await);
     Ok(checks)
 }
 
@@ -170,52 +166,6 @@ async fn rights(client: &Client, namespace: &str) -> Health {
             let found = format!("you may not {} jobs in {namespace}", some.join(", "));
             Health::warn("rights", found, "ask for the ClusterRole edit there, which has them")
         }
-    }
-}
-
-/// The Deployments of operators, and whether those of every namespace may be seen; `None` when none may.
-async fn deployments(client: &Client, namespace: &str) -> Option<(Vec<Deployment>, bool)> {
-    let labels = "app.kubernetes.io/name=mozart,app.kubernetes.io/component=operator";
-    let parameters = ListParams::default().labels(labels);
-    let mut found = Api::<Deployment>::all(client.clone()).list(&parameters).await;
-    let everywhere = found.is_ok();
-    if !everywhere {
-        found = Api::<Deployment>::namespaced(client.clone(), namespace).list(&parameters).await;
-    }
-    Some((found.ok()?.items, everywhere))
-}
-
-/// Whether an operator is there, as far as its Deployment may be seen.
-fn operator(deployments: Option<&(Vec<Deployment>, bool)>, namespace: &str) -> Health {
-    let name = "operator";
-    let Some((found, everywhere)) = deployments else {
-        return Health::warn(
-            name,
-            "you may not see Deployments",
-            "a job that none sees stays without a phase",
-        );
-    };
-    let ready =
-        |one: &&Deployment| one.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or(0) > 0;
-    let whose = |one: &Deployment| format!("{}/{}", one.namespace().unwrap_or_default(), one.name_any());
-    match (found.iter().find(ready), found.first()) {
-        (Some(one), _) => Health::ok(name, format!("{} is ready", whose(one))),
-        (None, Some(one)) => {
-            let advice = format!(
-                "kubectl -n {} logs deployment/{}",
-                one.namespace().unwrap_or_default(),
-                one.name_any()
-            );
-            Health::fail(name, format!("{} is not ready", whose(one)), advice)
-        }
-        (None, None) if *everywhere => {
-            Health::warn(name, "none of the chart's is there", "helm upgrade --install mozart charts/mozart")
-        }
-        (None, None) => Health::warn(
-            name,
-            format!("none in {namespace}, and you may not look elsewhere"),
-            "a job that none sees stays without a phase",
-        ),
     }
 }
 

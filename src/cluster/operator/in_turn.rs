@@ -15,7 +15,7 @@ use crate::{
     engine::{
         gate::GateState,
         waiting::Waiting,
-        world::{AttemptState, Sessions, Sighting},
+        world::{Sessions, Sighting},
     },
     job::{
         identity::{AttemptKey, AttemptName, RunId},
@@ -162,7 +162,7 @@ impl Launcher for InTurn {
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         let seen = self.attempts.look().await;
         if let Some(seat) = &self.seat {
-            let live = seen.iter().filter(|one| matches!(one.state, AttemptState::Running { .. }));
+            let live = seen.iter().filter(|one| one.state.works());
             let live: Vec<AttemptKey> = live.map(|one| one.key).collect();
             seat.runs(u32::try_from(live.len()).unwrap_or(u32::MAX));
             self.listen(seat, &live);

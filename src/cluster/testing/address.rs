@@ -51,10 +51,12 @@ impl Address {
 }
 
 /// What follows the question mark, as far as it is understood here.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Query {
     pub(super) watch: bool,
     pub(super) since: u64,
+    /// No more objects than these.
+    pub(super) limit: usize,
     selector: Vec<Term>,
 }
 
@@ -67,11 +69,12 @@ enum Term {
 
 impl Query {
     pub(super) fn read(text: &str) -> Self {
-        let mut query = Self::default();
+        let mut query = Self { watch: false, since: 0, limit: usize::MAX, selector: Vec::new() };
         for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
             match &*name {
                 "watch" => query.watch = value == "true",
                 "resourceVersion" => query.since = value.parse().unwrap_or(0),
+                "limit" => query.limit = value.parse().unwrap_or(usize::MAX),
                 "labelSelector" => query.selector = value.split(',').map(term).collect(),
                 _ => {}
             }

@@ -173,6 +173,11 @@ impl ApiServer {
         self.tell();
     }
 
+    /// Is too slow to delete more objects than that in one request.
+    pub(crate) fn deletes_together(&self, most: usize) {
+        self.state().objects.most_deleted = most;
+    }
+
     /// Deletes an object as another client would.
     pub(crate) fn delete(&self, path: &str) {
         self.state().objects.delete(path);

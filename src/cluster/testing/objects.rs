@@ -33,6 +33,8 @@ pub(super) struct Objects {
     uids: u128,
     /// Parts that a definition does not know.
     pub(super) cut: &'static [&'static str],
+    /// So many can be deleted in the time that one request has.
+    pub(super) most_deleted: usize,
 }
 
 const CONFLICT: Refusal = (StatusCode::CONFLICT, "Conflict");
@@ -41,7 +43,15 @@ const BAD: Refusal = (StatusCode::BAD_REQUEST, "BadRequest");
 
 impl Objects {
     pub(super) fn new(start: Instant) -> Self {
-        Self { start, version: 0, by_path: BTreeMap::new(), changes: Vec::new(), uids: 1 << 100, cut: &[] }
+        Self {
+            start,
+            version: 0,
+            by_path: BTreeMap::new(),
+            changes: Vec::new(),
+            uids: 1 << 100,
+            cut: &[],
+            most_deleted: usize::MAX,
+        }
     }
 
     /// Now, as an object says it.
@@ -180,12 +190,16 @@ impl Objects {
                 Ok(self.put(&path, object))
             }
             Method::DELETE => {
-                let paths: Vec<String> =
-                    self.by_path.iter().filter(selected).map(|(path, _)| path.clone()).collect();
+                let all = self.by_path.iter().filter(selected).take(query.limit);
+                let (paths, items): (Vec<String>, Vec<Value>) =
+                    all.map(|(path, object)| (path.clone(), object.clone())).unzip();
+                if paths.len() > self.most_deleted {
+                    return Err((StatusCode::GATEWAY_TIMEOUT, "Timeout"));
+                }
                 for path in &paths {
                     self.delete(path);
                 }
-                Ok(json!({"kind": "Status", "apiVersion": "v1", "status": "Success", "code": 200}))
+                Ok(json!({"apiVersion": "v1", "kind": "List", "items": items, "metadata": {}}))
             }
             _ => Err((StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed")),
         }

@@ -16,7 +16,7 @@ use crate::{
         event::Event,
         gate::{Gate, GateReport},
         ledger::{Ledger, Notice},
-        world::{AttemptState, SettledNotice, Sighting},
+        world::{AttemptState, Reached, SettledNotice, Sighting},
     },
     job::{
         identity::AttemptKey,
@@ -140,7 +140,7 @@ impl Launcher for Memory {
                     AttemptState::Ended(Box::new(self.outcome(running)))
                 } else {
                     AttemptState::Running {
-                        begun: true,
+                        reached: Reached::Begun,
                         signals: Vec::new(),
                         spent: Usage::default(),
                         budget_micro_usd: None,

@@ -52,7 +52,11 @@ pub(super) fn happening(rng: &mut Rng, universe: &Universe, trouble: u8) -> Happ
             }
             None => Happening::Crash,
         },
-        91..93 => match one(rng) {
+        91 => match one(rng) {
+            Some(key) => Happening::AttemptAnswers { key },
+            None => Happening::Delivered,
+        },
+        92 => match one(rng) {
             Some(key) => Happening::AttemptTells { key, signal: signal(rng, universe) },
             None => Happening::Delivered,
         },

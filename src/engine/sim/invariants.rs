@@ -46,7 +46,7 @@ impl Universe {
     }
 
     fn no_more_run_than_the_parallelism(&self) -> Result<(), Broken> {
-        let live = self.running().count();
+        let live = self.working();
         hold(live < self.policy.parallelism as usize, || {
             format!("one more was launched beside {live} at parallelism {}", self.policy.parallelism)
         })
@@ -59,7 +59,7 @@ impl Universe {
         let allowed = match &gate.state {
             GateState::Open => {
                 let cap = gate.live_cap.map_or(usize::MAX, |cap| cap as usize);
-                !start.canary && self.running().count() < cap
+                !start.canary && self.working() < cap
             }
             GateState::Canary { holder, .. } => start.canary && *holder == name && facts.launches == 1,
             GateState::Closed { .. } | GateState::Held { .. } => false,

@@ -19,7 +19,7 @@ use crate::{
         policy::{Durability, Policy},
         project::Action,
         step::{Save, Step, step},
-        world::{AttemptState, SettledNotice, Sighting, Wishes, World},
+        world::{AttemptState, Reached, SettledNotice, Sighting, Wishes, World},
     },
     job::{
         identity::{AttemptKey, SessionId},
@@ -99,6 +99,8 @@ pub(super) enum Happening {
     AttemptEnds { key: AttemptKey, ending: Ending },
     /// An attempt is gone without a result; with a trace the launcher knows, without one it is just absent.
     AttemptVanishes { key: AttemptKey, trace: bool },
+    /// An attempt of this process has its answer, which is not kept yet.
+    AttemptAnswers { key: AttemptKey },
     /// An attempt tells something of its credential.
     AttemptTells { key: AttemptKey, signal: GateSignal },
     /// Another process tells the gate something.
@@ -146,7 +148,7 @@ pub(super) struct Ending {
 
 #[derive(Clone, Debug)]
 pub(super) enum Living {
-    Runs { signals: Vec<GateSignal>, budget: Option<u64> },
+    Runs { reached: Reached, signals: Vec<GateSignal>, budget: Option<u64> },
     Ended(Box<Outcome>),
     Lost,
 }
@@ -226,6 +228,12 @@ impl Universe {
         self.attempts.iter().filter(|(_, living)| matches!(living, Living::Runs { .. })).map(|(key, _)| *key)
     }
 
+    /// How many need their lane.
+    pub(super) fn working(&self) -> usize {
+        let works = |living: &&Living| matches!(living, Living::Runs { reached, .. } if *reached != Reached::Answered);
+        self.attempts.values().filter(works).count()
+    }
+
     pub(super) fn is_saving(&self) -> bool {
         self.saving.is_some()
     }
@@ -264,6 +272,14 @@ impl Universe {
                     }
                 }
             }
+            Happening::AttemptAnswers { key } => {
+                let in_process = self.policy.durability == Durability::InProcess;
+                if let Some(Living::Runs { reached, .. }) = self.attempts.get_mut(key)
+                    && in_process
+                {
+                    *reached = Reached::Answered;
+                }
+            }
             Happening::AttemptTells { key, signal } => {
                 if let Some(Living::Runs { signals, .. }) = self.attempts.get_mut(key) {
                     signals.push(signal.clone());
@@ -297,8 +313,8 @@ impl Universe {
             .iter_mut()
             .map(|(key, living)| {
                 let state = match living {
-                    Living::Runs { signals, budget } => AttemptState::Running {
-                        begun: true,
+                    Living::Runs { reached, signals, budget } => AttemptState::Running {
+                        reached: *reached,
                         signals: std::mem::take(signals),
                         spent: Usage { dearest_turn_micro_usd: TURN_COST, ..Usage::default() },
                         budget_micro_usd: *budget,
@@ -375,7 +391,11 @@ impl Universe {
                     self.starts += 1;
                     self.attempts.insert(
                         start.key,
-                        Living::Runs { signals: Vec::new(), budget: start.budget_micro_usd },
+                        Living::Runs {
+                            reached: Reached::Begun,
+                            signals: Vec::new(),
+                            budget: start.budget_micro_usd,
+                        },
                     );
                 }
             }

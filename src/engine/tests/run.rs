@@ -9,7 +9,7 @@ use crate::{
         project::Action,
         step::{Step, step},
         waiting::Waiting,
-        world::{AttemptState, SettledNotice, Sighting, World},
+        world::{AttemptState, Reached, SettledNotice, Sighting, World},
     },
     job::{
         identity::AttemptKey,
@@ -75,6 +75,12 @@ impl Run {
         self.show(key, AttemptState::Ended(Box::new(outcome)));
     }
 
+    pub(super) fn answer(&mut self, key: AttemptKey) {
+        let sighting = self.world.attempts.iter_mut().find(|sighting| sighting.key == key).unwrap();
+        let AttemptState::Running { reached, .. } = &mut sighting.state else { unreachable!() };
+        *reached = Reached::Answered;
+    }
+
     pub(super) fn show(&mut self, key: AttemptKey, state: AttemptState) {
         let sighting = self.world.attempts.iter_mut().find(|sighting| sighting.key == key).unwrap();
         sighting.state = state;
@@ -98,7 +104,7 @@ pub(super) fn running(key: AttemptKey, signals: Vec<GateSignal>) -> Sighting {
     Sighting {
         key,
         state: AttemptState::Running {
-            begun: true,
+            reached: Reached::Begun,
             signals,
             spent: Usage::default(),
             budget_micro_usd: None,

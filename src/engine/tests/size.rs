@@ -7,7 +7,7 @@ use crate::{
         ledger::Ledger,
         project::Action,
         step::step,
-        world::{AttemptState, Sighting, World},
+        world::{AttemptState, Reached, Sighting, World},
     },
     job::{
         identity::{AttemptKey, SessionId},
@@ -40,7 +40,7 @@ fn longest(fails: fn(AttemptKey) -> bool) -> usize {
                 attempts.push(Sighting { key, state });
             } else {
                 let state = AttemptState::Running {
-                    begun: true,
+                    reached: Reached::Begun,
                     signals: Vec::new(),
                     spent: Usage::default(),
                     budget_micro_usd: None,

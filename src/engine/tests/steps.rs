@@ -14,7 +14,7 @@ use crate::{
         ranges::Ranges,
         step::{Save, StepError, step},
         waiting::Waiting,
-        world::{AttemptState, Sighting, World},
+        world::{AttemptState, Reached, Sighting, World},
     },
     job::{identity::BatchNum, model::OnExhausted, outcome::FailureClass, start::EndMode},
 };
@@ -88,14 +88,32 @@ fn what_was_seen_and_is_gone_is_lost_and_what_was_never_seen_is_started() {
 fn what_was_only_asked_for_and_is_refused_has_never_begun() {
     let mut run = Run::new(1, 1);
     run.turn();
-    let AttemptState::Running { begun, .. } = &mut run.world.attempts[0].state else { unreachable!() };
-    *begun = false;
+    let AttemptState::Running { reached, .. } = &mut run.world.attempts[0].state else { unreachable!() };
+    *reached = Reached::Asked;
     assert_eq!(run.turn().actions, [], "it is not asked for twice");
     assert!(run.ledger.seen.is_empty());
     run.world.attempts.clear();
     run.turn();
     assert_eq!(run.running(), [key(1, 1)], "the same attempt once more, and nothing is lost");
     assert!(run.ledger.open.is_empty());
+}
+
+#[test]
+fn an_answer_that_is_still_being_kept_leaves_its_lane_to_the_next_batch_within_what_may_be_at_risk() {
+    let mut run = Run::new(9, 2);
+    run.policy.durability = Durability::InProcess;
+    run.turn();
+    for batch in 1..=2 {
+        run.answer(key(batch, 1));
+    }
+    run.turn();
+    assert_eq!(run.running(), [key(1, 1), key(2, 1), key(3, 1), key(4, 1)]);
+    run.answer(key(3, 1));
+    assert_eq!(run.turn().actions, [], "four at risk are what two lanes may have");
+    run.end(key(1, 1), succeeded());
+    run.turn();
+    run.turn();
+    assert_eq!(run.running(), [key(2, 1), key(3, 1), key(4, 1), key(5, 1)]);
 }
 
 #[test]

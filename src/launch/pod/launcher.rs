@@ -29,7 +29,7 @@ use crate::{
         clock::MachineClock,
         ports::{Clock as _, Launcher},
     },
-    engine::world::{AttemptState, Sighting},
+    engine::world::{AttemptState, Reached, Sighting},
     job::{
         identity::AttemptKey,
         outcome::{Failure, GateSignal, Outcome, Usage},
@@ -295,8 +295,8 @@ impl<C: Claims> Shared<C> {
     }
 
     fn look(self: &Arc<Self>, now: Timestamp) -> Vec<Sighting> {
-        let running = |begun, signals, budget_micro_usd| AttemptState::Running {
-            begun,
+        let running = |reached, signals, budget_micro_usd| AttemptState::Running {
+            reached,
             signals,
             spent: Usage::default(),
             budget_micro_usd,
@@ -325,13 +325,17 @@ impl<C: Claims> Shared<C> {
                 Sight::Live { held: why, until } => {
                     wake_at = wake_at.into_iter().chain(until).min();
                     held.extend(why.map(|why| (pod.key, why)));
-                    running(true, state.told.remove(&pod.key).unwrap_or_default(), pod.budget_micro_usd)
+                    running(
+                        Reached::Begun,
+                        state.told.remove(&pod.key).unwrap_or_default(),
+                        pod.budget_micro_usd,
+                    )
                 }
             };
             shown.insert(pod.key, seen);
         }
         for (key, budget) in &state.launching {
-            shown.entry(*key).or_insert_with(|| running(false, Vec::new(), *budget));
+            shown.entry(*key).or_insert_with(|| running(Reached::Asked, Vec::new(), *budget));
         }
         for key in &state.made {
             shown.entry(*key).or_insert(AttemptState::Lost);

@@ -5,7 +5,10 @@ mod store;
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -22,6 +25,7 @@ use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
 };
+use url::form_urlencoded::byte_serialize;
 use uuid::Uuid;
 
 pub use self::store::SeenPod;
@@ -34,6 +38,12 @@ const TRUST_OWN: Duration = Duration::from_secs(30);
 const RELIST: Duration = Duration::from_mins(5);
 /// Released Pods are deleted in bulk, no more often than this.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
+/// Released Pods in one request: the API server deletes them one after another, and a request has its time.
+const SWEEP: u32 = 200;
+/// Bytes of JSON: no Pod has fewer, and a list of none does not have so many.
+const A_POD: u64 = 512;
+/// More than an earlier leader can have released and not deleted.
+const LEFT_OVER: u32 = 10_000;
 
 /// The watched Pods of one namespace, for every job in it. Clones are one; the watch ends with the last.
 #[derive(Clone)]
@@ -54,8 +64,9 @@ struct Shared {
     told: Notify,
     /// The same for who waits for one job.
     waiting: Mutex<HashMap<Uuid, Arc<Notify>>>,
-    /// Whether released Pods wait to be deleted.
-    swept: Notify,
+    /// At most so many released Pods wait to be deleted; `sweep` is told when there are more.
+    released: AtomicU32,
+    sweep: Notify,
 }
 
 struct Tasks(Vec<JoinHandle<()>>);
@@ -78,10 +89,10 @@ impl Pods {
             touched: Mutex::default(),
             told: Notify::new(),
             waiting: Mutex::default(),
-            swept: Notify::new(),
+            released: AtomicU32::new(LEFT_OVER),
+            sweep: Notify::new(),
         });
-        // What an earlier leader released and did not delete.
-        shared.swept.notify_one();
+        shared.sweep.notify_one();
         let tasks = vec![
             tokio::spawn(follow(Arc::clone(&shared))),
             tokio::spawn(look_again(Arc::clone(&shared))),
@@ -194,9 +205,10 @@ impl Pods {
         }});
         let request =
             self.shared.request().patch_metadata(&pod.name, &PatchParams::default(), &Patch::Merge(patch));
-        gone_is_well(self.shared.ask(request).await)?;
+        gone_is_well(self.shared.ask(request).await.map(drop))?;
         if !keep {
-            self.shared.swept.notify_one();
+            self.shared.released.fetch_add(1, Ordering::Relaxed);
+            self.shared.sweep.notify_one();
         }
         Ok(())
     }
@@ -250,17 +262,25 @@ impl Shared {
         Request::new(Pod::url_path(&(), Some(&self.namespace)))
     }
 
-    /// Makes a request whose answer nobody needs: a thousand Pods that were deleted are megabytes.
+    /// Of released Pods. Written here since kube leaves the limit out of a deletion.
+    fn deletion(&self) -> Result<http::Request<Vec<u8>>, kube::core::request::Error> {
+        let path = Pod::url_path(&(), Some(&self.namespace));
+        let selector: String = byte_serialize(names::SWEPT.as_bytes()).collect();
+        let request = http::Request::delete(format!("{path}?labelSelector={selector}&limit={SWEEP}"));
+        request.body(Vec::new()).map_err(kube::core::request::Error::BuildRequest)
+    }
+
+    /// Makes a request whose answer nobody needs: a thousand Pods that were deleted are megabytes. Returns its length.
     async fn ask(
         &self,
         request: Result<http::Request<Vec<u8>>, kube::core::request::Error>,
-    ) -> Result<(), kube::Error> {
+    ) -> Result<u64, kube::Error> {
         let answer = self.client.request_stream(request.map_err(kube::Error::BuildRequest)?).await?;
         let read = futures::io::copy(answer, &mut futures::io::sink()).await;
         // What was asked is done, also when its answer breaks off.
-        read.map(drop).or_else(|error| {
+        read.or_else(|error| {
             tracing::debug!(namespace = self.namespace, %error, "an answer broke off");
-            Ok(())
+            Ok(u64::MAX)
         })
     }
 }
@@ -330,16 +350,24 @@ async fn look_again(shared: Arc<Shared>) {
     }
 }
 
-/// Deletes released Pods, all of the namespace in one request.
+/// Deletes released Pods, many of the namespace in one request.
 async fn sweep(shared: Arc<Shared>) {
     loop {
-        shared.swept.notified().await;
-        let selected = ListParams::default().labels(names::SWEPT);
-        let request = shared.request().delete_collection(&DeleteParams::default(), &selected);
-        if let Err(error) = shared.ask(request).await {
-            let namespace = &shared.namespace;
-            tracing::warn!(namespace, %error, "finished Pods could not be deleted; it is tried again");
-            shared.swept.notify_one();
+        shared.sweep.notified().await;
+        let mut released = shared.released.swap(0, Ordering::Relaxed);
+        while released > 0 {
+            match shared.ask(shared.deletion()).await {
+                Ok(length) if length < A_POD => break,
+                // Counted, and not until none is left: what others hold stays on the list.
+                Ok(_) => released = released.saturating_sub(SWEEP),
+                Err(error) => {
+                    let namespace = &shared.namespace;
+                    tracing::warn!(namespace, %error, "finished Pods could not be deleted; it is tried again");
+                    shared.released.fetch_add(released, Ordering::Relaxed);
+                    shared.sweep.notify_one();
+                    break;
+                }
+            }
         }
         tokio::time::sleep(SWEEP_EVERY).await;
     }

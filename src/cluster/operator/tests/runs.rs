@@ -21,6 +21,23 @@ async fn a_job_that_is_applied_runs_to_its_end_and_leaves_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn more_released_pods_than_can_be_deleted_in_one_request_are_deleted_in_several() {
+    let server = ApiServer::default();
+    server.deletes_together(200);
+    for left in 0..450 {
+        let name = format!("left-{left}");
+        let metadata = json!({"name": name, "namespace": "team", "labels": {"mozart.dev/released": "true"},
+            "annotations": {"as-long-as": "a".repeat(512)}});
+        server.put(&format!("/api/v1/namespaces/team/pods/{name}"), json!({"metadata": metadata}));
+    }
+    let _kubelet = Kubelet::start(&server, well);
+    server.put(JOB, job(1, 1));
+    let _operator = Operator::start(&server);
+    until(&server, "no Pods", |server| pods(server).is_empty()).await;
+    until_phase(&server, "Complete").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_job_that_is_over_costs_nothing() {
     let server = ApiServer::default();
     let _kubelet = Kubelet::start(&server, well);
