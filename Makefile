@@ -70,5 +70,6 @@ soak: ## an hour of mixed jobs, or MOZART_SOAK_MINUTES: what the operator takes 
 
 bench: ## measure against peers, print both sides, write benches/RESULTS.md
 	cargo bench --locked --bench compare | hack/results "Beside its peers"
+	cargo bench --locked --bench dashboard | hack/results "The dashboard"
 	cargo bench --locked --bench store | hack/results "What state costs"
 	hack/bench-cluster | hack/results "On a Kubernetes"

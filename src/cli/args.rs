@@ -138,8 +138,7 @@ pub enum Command {
     /// Give a job file to a cluster
     #[cfg(feature = "cluster")]
     Submit(super::submit::Args),
-    /// Delete jobs of a cluster, with what is kept of them
-    #[cfg(feature = "cluster")]
+    /// Delete jobs, with what is kept of them
     Delete(super::delete::Args),
     /// Run one attempt from a plan file and print its outcome
     #[command(hide = true)]

@@ -6,12 +6,16 @@ mod cluster;
 
 use std::sync::Arc;
 
-use tokio::runtime::Runtime;
+use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 #[cfg(feature = "cluster")]
 use super::reach::ReachArguments;
 use super::{exit::Exit, printer::Printer};
 use crate::{dashboard::Server, local::view::LocalView, store::home::Home};
+
+/// What the connections that may be open need, and some for files.
+const DESCRIPTORS: u64 = 4_608;
 
 /// Arguments of `mozart dashboard`.
 #[derive(Debug, clap::Args)]
@@ -30,21 +34,25 @@ pub struct Args {
     reach: ReachArguments,
 }
 
-/// Serves beside a run, for as long as `runtime` lasts.
-pub async fn beside(runtime: &Runtime, port: u16, printer: &Printer) -> anyhow::Result<()> {
-    let server = Server::listen(port).await?;
-    let view = Arc::new(LocalView::open(Home::of_environment()?).await?);
+/// Serves beside a run, on a thread of its own: however many look, the run does not wait for them.
+pub fn beside(port: u16, printer: &Printer) -> anyhow::Result<()> {
+    let home = Home::of_environment()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the dashboard")?;
+    let (server, view) = runtime.block_on(async {
+        let server = Server::listen(port).await?;
+        anyhow::Ok((server, Arc::new(LocalView::open(home).await?)))
+    })?;
     printer.note(format!("dashboard: {}", server.link("/")));
-    let looked_at = Arc::clone(&view);
-    runtime.spawn(async move { looked_at.keep_looking().await });
-    runtime.spawn(async move {
-        if let Err(error) = server.serve(view).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "the dashboard has ended, the run goes on"
-            );
+    let serving = async move {
+        tokio::select! {
+            () = server.serve(Arc::clone(&view)) => {}
+            () = view.keep_looking() => {}
         }
-    });
+    };
+    let thread = std::thread::Builder::new().name("dashboard".to_owned());
+    // It ends with the process.
+    thread.spawn(move || runtime.block_on(serving)).context("cannot start the dashboard")?;
     Ok(())
 }
 
@@ -55,12 +63,13 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
         return super::runtime()?.block_on(cluster::show(args, printer));
     }
     let home = Home::of_environment()?;
+    take_descriptors();
     super::runtime()?.block_on(async {
         let server = Server::listen(args.port).await?;
         let view = Arc::new(LocalView::open(home).await?);
         announce(&server, args, printer)?;
         tokio::select! {
-            served = server.serve(Arc::clone(&view)) => served?,
+            () = server.serve(Arc::clone(&view)) => {}
             () = view.keep_looking() => {}
             _ = tokio::signal::ctrl_c() => {}
         }
@@ -78,4 +87,16 @@ fn announce(server: &Server, args: &Args, printer: &Printer) -> anyhow::Result<(
         printer.note("open this address in a browser; Ctrl-C ends the dashboard, and nothing else");
     }
     Ok(())
+}
+
+/// Each listener is an open connection, and the system's first bound on these is often 1,024. Where it stays, fewer can
+/// listen.
+fn take_descriptors() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = DESCRIPTORS.min(maximum.unwrap_or(DESCRIPTORS));
+    if current.is_some_and(|current| current < wanted)
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
+    {
+        tracing::debug!(%error, "the bound on open files stays");
+    }
 }

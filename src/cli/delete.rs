@@ -1,52 +1,69 @@
-//! `mozart delete`: jobs of a cluster, with everything that is kept of them.
+//! `mozart delete`: jobs, with everything that is kept of them.
 
-use anyhow::Context as _;
+#[cfg(feature = "cluster")]
+mod cluster;
+
 use clap_complete::engine::ArgValueCandidates;
-use kube::api::DeleteParams;
 
+#[cfg(feature = "cluster")]
+use super::kubernetes::KubernetesArguments;
 use super::{
     ask,
     error::Advised,
     exit::Exit,
-    kubernetes::{KubernetesArguments, job::status},
     printer::Printer,
-    reading, runtime,
+    reading::{self, Found, Reading},
 };
+use crate::{history::parts, local::steer};
 
 /// Arguments of `mozart delete`.
 #[derive(Debug, clap::Args)]
-#[command(before_help = "  mozart delete review -n team-a          asks first\n  \
-                         mozart delete review old --yes --cluster")]
+#[command(before_help = "  mozart delete review             asks first\n  \
+                         mozart delete review/2           an earlier run, the job stays\n  \
+                         mozart delete review old -n team-a --yes")]
 pub struct Args {
-    /// The jobs' names
+    /// The jobs' names, or ids of runs such as review/3
     #[arg(value_name = "JOB", required = true, add = ArgValueCandidates::new(reading::candidates))]
     jobs: Vec<String>,
     /// Ask nothing
     #[arg(short, long)]
     yes: bool,
+    #[cfg(feature = "cluster")]
     #[command(flatten)]
     cluster: KubernetesArguments,
 }
 
-/// Deletes them; what runs of them ends.
+/// Deletes them. Here a job that a process drives is left, in a cluster what runs of one ends.
 pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
-    runtime()?.block_on(async {
-        let place = args.cluster.cluster().await?;
-        let mut active = 0;
-        for name in &args.jobs {
-            active += u32::from(status(&place.job(name).await?).active_run.is_some());
-        }
-        if !args.yes && !consented(args, active, printer)? {
-            printer.note("nothing was deleted");
-            return Ok(Exit::BadInput);
-        }
-        for name in &args.jobs {
-            let deleted = place.jobs().delete(name, &DeleteParams::background()).await;
-            deleted.with_context(|| format!("the job {name} cannot be deleted"))?;
-            printer.line(format!("mozartjob.mozart.dev/{name} deleted"))?;
-        }
-        Ok(Exit::Done)
-    })
+    #[cfg(feature = "cluster")]
+    if args.cluster.is_given() {
+        return super::runtime()?.block_on(cluster::delete(args, printer));
+    }
+    let reading = Reading::open()?;
+    let found = args.jobs.iter().map(|job| reading.find(Some(job)));
+    let found = found.collect::<anyhow::Result<Vec<Found>>>()?;
+    if !args.yes && !consented(args, 0, printer)? {
+        printer.note("nothing was deleted");
+        return Ok(Exit::BadInput);
+    }
+    for (wanted, found) in args.jobs.iter().zip(found) {
+        let run = parts(wanted).1;
+        reading.delete(&found, run).map_err(advised)?;
+        printer.line(match run {
+            Some(run) => format!("{}/{run} deleted", found.job.name),
+            None => format!("{} deleted", found.job.name),
+        })?;
+    }
+    Ok(Exit::Done)
+}
+
+fn advised(error: steer::SteerError) -> anyhow::Error {
+    let hint = match &error {
+        steer::SteerError::Lock(_) => "stop it first: mozart stop",
+        steer::SteerError::LastRun(_) => "delete the job, by its name alone",
+        _ => return error.into(),
+    };
+    Advised::new(error.to_string(), hint).into()
 }
 
 /// Asks a person; where there is none it has to be said beforehand.

@@ -10,7 +10,6 @@ mod completions;
 mod crd;
 mod credential;
 mod dashboard;
-#[cfg(feature = "cluster")]
 mod delete;
 mod describe;
 mod doctor;
@@ -137,7 +136,6 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Release(args) => release::execute(args, printer),
         #[cfg(feature = "cluster")]
         Command::Submit(args) => submit::execute(&args, printer),
-        #[cfg(feature = "cluster")]
         Command::Delete(args) => delete::execute(&args, printer),
         Command::Wait(args) => wait::execute(&args, printer),
         Command::Watch(args) => watch::execute(&args, printer),

@@ -190,11 +190,7 @@ async fn open_door(address: SocketAddr, door: door::Settings) -> anyhow::Result<
     let listener = TcpListener::bind(address).await;
     let listener =
         listener.with_context(|| format!("cannot listen on {address}: name another with --listen"))?;
-    tokio::spawn(async move {
-        if let Err(error) = door::serve(listener, door, std::future::pending()).await {
-            tracing::error!(%error, "nobody is shown anything any more: the listener failed");
-        }
-    });
+    tokio::spawn(door::serve(listener, door));
     Ok(())
 }
 

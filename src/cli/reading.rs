@@ -21,7 +21,8 @@ use crate::{
         lock::Holder,
         observe::{driver_of, waits_for},
         on_top::{self, OnTop},
-        pinned, steer,
+        pinned,
+        steer::{self, SteerError},
         verb::Verb,
     },
     store::{
@@ -126,6 +127,11 @@ impl Reading {
     /// Ends the last run of a job, as [`steer::stop`] does.
     pub fn stop(&self, found: &Found, now: bool) -> anyhow::Result<Option<Holder>> {
         Ok(self.runtime.block_on(steer::stop(&self.home, &self.reader, &found.job, &found.run, now))?)
+    }
+
+    /// Deletes a job or one of its runs, as [`steer::delete`] does.
+    pub fn delete(&self, found: &Found, run: Option<u32>) -> Result<(), SteerError> {
+        self.runtime.block_on(steer::delete(&self.home, &self.reader, &found.job, run))
     }
 
     /// Every batch of a run that was started.

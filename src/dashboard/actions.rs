@@ -24,26 +24,73 @@ pub enum Action {
     RetryBatches(Ranges),
     /// A new run of everything.
     Again,
+    /// The job goes, with all that is kept of it.
+    Delete,
+    /// A run that is over goes, with all that is kept of it.
+    DeleteRun(u32),
+    /// The job says something else from now on, and runs.
+    Edit(Edited),
+}
+
+/// A job's new text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edited {
+    /// It.
+    pub text: String,
+    /// The SHA-256 of what was written when somebody began to edit, in hexadecimal digits: what others have written since
+    /// is not lost.
+    pub seen: String,
+}
+
+/// What a verb may be given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments {
+    /// Of a retry: which batches.
+    pub batches: Option<Ranges>,
+    /// Of a deletion: which run, instead of the job.
+    pub run: Option<u32>,
+    /// The job's new text.
+    pub edited: Option<Edited>,
 }
 
 /// The verbs without an argument, as addresses call them.
-const NAMED: [(&str, Action); 6] = [
+const NAMED: [(&str, Action); 7] = [
     ("suspend", Action::Suspend),
     ("resume", Action::Resume),
     ("retry", Action::RetryFailed),
     ("stop", Action::Stop),
     ("stop-now", Action::StopNow),
     ("again", Action::Again),
+    ("delete", Action::Delete),
 ];
 
+/// What addresses call the verb that has a page of its own.
+const EDIT: &str = "edit";
+
+/// What addresses call them.
+pub fn names() -> Vec<&'static str> {
+    NAMED.iter().map(|(name, _)| *name).chain([EDIT]).collect()
+}
+
 impl Action {
-    /// The verb that an address means; `batches` makes a retry one of these.
-    pub fn called(name: &str, batches: Option<Ranges>) -> Option<Self> {
+    /// The verb that an address means with these arguments; `None` where there is no such verb, or it takes them not.
+    pub fn called(name: &str, arguments: Arguments) -> Option<Self> {
+        if name == EDIT {
+            let Arguments { batches: None, run: None, edited: Some(edited) } = arguments else { return None };
+            return Some(Self::Edit(edited));
+        }
         let action = NAMED.into_iter().find(|(known, _)| *known == name)?.1;
-        match (action, batches) {
-            (action, None) => Some(action),
-            (Self::RetryFailed, Some(batches)) if !batches.is_empty() => Some(Self::RetryBatches(batches)),
-            (_, Some(_)) => None,
+        match (action, arguments) {
+            (action, Arguments { batches: None, run: None, edited: None }) => Some(action),
+            (Self::RetryFailed, Arguments { batches: Some(batches), run: None, edited: None })
+                if !batches.is_empty() =>
+            {
+                Some(Self::RetryBatches(batches))
+            }
+            (Self::Delete, Arguments { batches: None, run: Some(run), edited: None }) => {
+                Some(Self::DeleteRun(run))
+            }
+            _ => None,
         }
     }
 
@@ -56,6 +103,8 @@ impl Action {
             Self::StopNow => "stop-now",
             Self::RetryFailed | Self::RetryBatches(_) => "retry",
             Self::Again => "again",
+            Self::Delete | Self::DeleteRun(_) => "delete",
+            Self::Edit(_) => EDIT,
         }
     }
 
@@ -70,6 +119,9 @@ impl Action {
             Self::RetryBatches(batches) if batches.len() == 1 => format!("Retry batch {batches}"),
             Self::RetryBatches(batches) => format!("Retry {} batches", batches.len()),
             Self::Again => "Run again".to_owned(),
+            Self::Delete => "Delete".to_owned(),
+            Self::DeleteRun(run) => format!("Delete run {run} of"),
+            Self::Edit(_) => "Edit and run".to_owned(),
         }
     }
 
@@ -83,12 +135,27 @@ impl Action {
             Self::RetryFailed => "A new run begins, of the batches that failed.",
             Self::RetryBatches(_) => "A new run begins, of these batches.",
             Self::Again => "A new run begins, of every batch, also of those that are done.",
+            Self::Delete => {
+                "All runs with their logs and answers are deleted, for good. The job file and the workspace stay."
+            }
+            Self::DeleteRun(_) => {
+                "Its logs and answers are deleted, for good. What it did in the workspace stays."
+            }
+            Self::Edit(_) => {
+                "The new text is written in place of the old one. A run that was not finished does its rest with it; else \
+                 a new run of every batch begins."
+            }
         }
+    }
+
+    /// Whether it cannot be undone.
+    pub fn destroys(&self) -> bool {
+        matches!(self, Self::Delete | Self::DeleteRun(_))
     }
 
     /// Whether it starts what may cost something.
     pub fn starts(&self) -> bool {
-        matches!(self, Self::Resume | Self::RetryFailed | Self::RetryBatches(_) | Self::Again)
+        matches!(self, Self::Resume | Self::RetryFailed | Self::RetryBatches(_) | Self::Again | Self::Edit(_))
     }
 
     /// The same on the command line.
@@ -102,17 +169,39 @@ impl Action {
             Self::RetryFailed => format!("mozart retry {name} --failed"),
             Self::RetryBatches(batches) => format!("mozart retry {name} --batches {batches}"),
             Self::Again => format!("mozart run {} --rerun=All", job.origin),
+            Self::Delete => format!("mozart delete {name}"),
+            Self::DeleteRun(run) => format!("mozart delete {name}/{run}"),
+            Self::Edit(_) => {
+                let over = job.last.as_ref().is_some_and(|last| last.record.ended.is_some());
+                format!("mozart run {} {}", job.origin, if over { "--rerun=All" } else { "--continue" })
+            }
         }
     }
 
     /// Why it cannot be done to a job, or not by who asks; `None` when it can.
     pub fn refused(&self, job: &JobEntry) -> Option<String> {
-        job.rights.change.clone().or_else(|| self.out_of_place(job.last.as_ref()).map(str::to_owned))
+        let elsewhere = match self {
+            Self::Edit(_) => Some("In a cluster a job is changed where it is written, and applied again."),
+            Self::DeleteRun(_) => Some("In a cluster a job's history.keepRuns says which runs are kept."),
+            _ => None,
+        };
+        let elsewhere = elsewhere.filter(|_| job.namespace.is_some());
+        let refused = elsewhere.or_else(|| self.out_of_place(job.last.as_ref()));
+        job.rights.change.clone().or_else(|| refused.map(str::to_owned))
     }
 
     /// Why it makes no sense for a job whose last run is `run`.
     fn out_of_place(&self, run: Option<&RunEntry>) -> Option<&'static str> {
+        let goes_on = run.is_some_and(|run| run.driven_by.is_some());
+        match self {
+            Self::Delete => return goes_on.then_some("Its run goes on: stop it first."),
+            Self::Edit(_) => return goes_on.then_some("Its run goes on: suspend it or stop it first."),
+            _ => {}
+        }
         let Some(run) = run else { return Some("The job never ran.") };
+        if let Self::DeleteRun(number) = self {
+            return (*number >= run.record.run).then_some("The last run is kept: delete the job.");
+        }
         let over = matches!(run.standing, Standing::Complete | Standing::Failed);
         match self {
             Self::Suspend => match run.standing {
@@ -133,7 +222,14 @@ impl Action {
             Self::RetryFailed | Self::RetryBatches(_) | Self::Again if !over => {
                 Some("The run has not ended: stop it first, or let it finish.")
             }
-            Self::Stop | Self::StopNow | Self::RetryFailed | Self::RetryBatches(_) | Self::Again => None,
+            Self::Stop
+            | Self::StopNow
+            | Self::RetryFailed
+            | Self::RetryBatches(_)
+            | Self::Again
+            | Self::Delete
+            | Self::DeleteRun(_)
+            | Self::Edit(_) => None,
         }
     }
 }
@@ -160,7 +256,22 @@ pub fn offers(job: &JobEntry) -> Vec<Offer> {
         refused: action.refused(job),
         command: action.command(job),
     };
-    NAMED.into_iter().map(offer).collect()
+    let mut offers: Vec<Offer> = NAMED.into_iter().map(offer).collect();
+    let edit = Action::Edit(Edited { text: String::new(), seen: String::new() });
+    offers.push(Offer { href: format!("/jobs/{}/edit", job.key), ..offer((EDIT, edit)) });
+    offers
+}
+
+/// The button that deletes a run of a job.
+pub fn deletion(job: &JobEntry, run: u32) -> Offer {
+    let action = Action::DeleteRun(run);
+    Offer {
+        name: action.name(),
+        label: "Delete this run".to_owned(),
+        href: format!("/confirm/delete?job={}&run={run}", job.key),
+        refused: action.refused(job),
+        command: action.command(job),
+    }
 }
 
 /// Why an action was not carried out.

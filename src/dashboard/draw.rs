@@ -41,8 +41,7 @@ pub fn strip(cells: &Cells) -> Strip {
         0..=COLUMNS_MIN => total.max(1),
         _ => (total.isqrt() * 2).clamp(COLUMNS_MIN, COLUMNS_MAX),
     };
-    let begun = cells.succeeded.with(&cells.failed).with(&cells.running).with(&cells.waiting);
-    let pending = cells.selected.without(&begun);
+    let pending = cells.to_be_started();
     let left_out = Ranges::span(1, total).without(&cells.selected);
     Strip {
         columns,
@@ -85,6 +84,10 @@ pub struct Trend {
     name: &'static str,
     /// The largest value.
     pub peak: f64,
+    /// That for people.
+    peak_words: String,
+    /// The last run's.
+    last_words: String,
     bars: Vec<Bar>,
 }
 
@@ -94,21 +97,24 @@ pub struct Trend {
 struct Bar {
     run: u32,
     value: f64,
+    /// For people.
+    words: String,
     /// In a drawing of height 40 with a bar every 10.
     x: usize,
     y: f64,
     height: f64,
 }
 
-/// Bars for `values`, the oldest first.
-pub fn trend(name: &'static str, values: &[(u32, f64)]) -> Trend {
+/// Bars for `values`, the oldest first, each with its run; `words` says one for people.
+pub fn trend(name: &'static str, values: &[(u32, f64)], words: fn(f64) -> String) -> Trend {
     let peak = values.iter().map(|(_, value)| *value).fold(0.0, f64::max);
     let bars = values.iter().enumerate().map(|(index, (run, value))| {
         // Also nothing is a bar one can point at.
         let height = if peak > 0.0 { (value / peak * 40.0).max(1.0) } else { 1.0 };
-        Bar { run: *run, value: *value, x: index * 10, y: 40.0 - height, height }
+        Bar { run: *run, value: *value, words: words(*value), x: index * 10, y: 40.0 - height, height }
     });
-    Trend { name, peak, bars: bars.collect() }
+    let last_words = values.last().map(|(_, value)| words(*value)).unwrap_or_default();
+    Trend { name, peak, peak_words: words(peak), last_words, bars: bars.collect() }
 }
 
 #[cfg(test)]

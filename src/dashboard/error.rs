@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::view::{Forbidden, ViewError};
 
 /// A page that says what went wrong and what to do. It is shown as HTML or JSON by what was asked for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Problem")]
 pub struct PageError {
     /// The HTTP status.
     pub status: u16,

@@ -12,11 +12,13 @@ use std::{
 
 use axum::{
     extract::{Path, State},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     response::sse::{Event, KeepAlive, Sse},
 };
 use futures::Stream;
-use tokio::sync::watch;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use uuid::Uuid;
 
 use super::{
@@ -29,6 +31,17 @@ use super::{
 /// How often a stream in which nothing happens says that it is there, so that a dead one is noticed.
 const ALIVE: Duration = Duration::from_secs(15);
 
+/// So many may listen at a time.
+const LISTENERS: usize = 2_000;
+/// So many may follow logs at a time.
+const READERS: usize = 200;
+
+fn full(what: &str, places: usize) -> PageError {
+    let message = format!("{places} {what} already, and no more may at a time.");
+    PageError::new(StatusCode::SERVICE_UNAVAILABLE, "Too many listen", message)
+        .with_hint("close pages that are not looked at, or reload this one later")
+}
+
 /// The state of something, with the number of its change. `None` before it was read.
 type Newest = Option<(u64, Arc<str>)>;
 
@@ -38,16 +51,31 @@ pub struct Feeds {
     /// Of this process: numbers of another one mean nothing here.
     boot: String,
     runs: Mutex<HashMap<(String, u32), watch::Sender<Newest>>>,
+    /// Places of those who listen.
+    listeners: Arc<Semaphore>,
+    /// Places of those who follow a log: each reads files.
+    readers: Arc<Semaphore>,
 }
 
 impl Feeds {
     /// None yet.
     pub fn new() -> Self {
-        Self { boot: Uuid::new_v4().simple().to_string()[..8].to_owned(), runs: Mutex::default() }
+        Self {
+            boot: Uuid::new_v4().simple().to_string()[..8].to_owned(),
+            runs: Mutex::default(),
+            listeners: Arc::new(Semaphore::new(LISTENERS)),
+            readers: Arc::new(Semaphore::new(READERS)),
+        }
     }
 
-    fn id(&self, number: u64) -> String {
-        format!("{}-{number}", self.boot)
+    /// A place among those who listen.
+    fn listen(&self) -> Result<OwnedSemaphorePermit, PageError> {
+        Arc::clone(&self.listeners).try_acquire_owned().map_err(|_| full("listen", LISTENERS))
+    }
+
+    /// A place among those who follow a log.
+    pub fn read(&self) -> Result<OwnedSemaphorePermit, PageError> {
+        Arc::clone(&self.readers).try_acquire_owned().map_err(|_| full("follow logs", READERS))
     }
 
     /// The number that a returning listener has seen.
@@ -57,52 +85,53 @@ impl Feeds {
     }
 }
 
-/// The stream of `states`, without the one that was `seen`.
-fn stream(
+/// The stream of the newest of `states`, each with the number of its change, without the one that was `seen`. It takes
+/// the place of a listener for as long as it lasts.
+fn stream<T: Clone + Send + Sync + 'static>(
     feeds: &Feeds,
-    states: watch::Receiver<Newest>,
+    states: watch::Receiver<T>,
+    told: fn(T) -> Newest,
     seen: Option<u64>,
     name: &'static str,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<>> {
-    let boot = feeds.id(0);
-    let boot = boot.trim_end_matches('0').to_owned();
-    let events = futures::stream::unfold((states, seen), move |(mut states, seen)| {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<T>>, PageError> {
+    let place = feeds.listen()?;
+    let boot = feeds.boot.clone();
+    let events = futures::stream::unfold((states, seen, place), move |(mut states, seen, place)| {
         let boot = boot.clone();
         async move {
             loop {
-                let now = states.borrow_and_update().clone();
+                let now = told(states.borrow_and_update().clone());
                 if let Some((number, text)) = now.filter(|(number, _)| Some(*number) != seen) {
-                    let event = Event::default().id(format!("{boot}{number}")).event(name).data(&*text);
-                    return Some((Ok(event), (states, Some(number))));
+                    let event = Event::default().id(format!("{boot}-{number}")).event(name).data(&*text);
+                    return Some((Ok(event), (states, Some(number), place)));
                 }
                 states.changed().await.ok()?;
             }
         }
     });
-    Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE))
+    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)))
 }
 
-/// `GET /events`: that something has changed, and the number of the change.
+/// That something has changed.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Change {
+    /// Another one than before.
+    revision: u64,
+}
+
+/// `GET /api/v1/events`: that something has changed, and the number of the change.
 pub async fn all<V: View>(
     State(site): State<Site<V>>,
     headers: HeaderMap,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let mut revisions = site.view.revision();
-    let now = |revision: u64| Some((revision, Arc::from(format!("{{\"revision\":{revision}}}"))));
-    let (sender, receiver) = watch::channel(now(*revisions.borrow_and_update()));
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                changed = revisions.changed() => if changed.is_err() { return },
-                () = sender.closed() => return,
-            }
-            sender.send_replace(now(*revisions.borrow_and_update()));
-        }
-    });
-    stream(&site.feeds, receiver, site.feeds.seen(&headers), "change")
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
+    let told = |revision: u64| {
+        let text = serde_json::to_string(&Change { revision }).expect("a number has no keys that JSON lacks");
+        Some((revision, Arc::from(text)))
+    };
+    stream(&site.feeds, site.view.revision(), told, site.feeds.seen(&headers), "change")
 }
 
-/// `GET /jobs/{job}/runs/{run}/events`: the run, whenever it has changed.
+/// `GET /api/v1/jobs/{job}/runs/{run}/events`: the run, whenever it has changed.
 pub async fn run<V: View>(
     State(site): State<Site<V>>,
     Path((key, run)): Path<(String, u32)>,
@@ -110,7 +139,7 @@ pub async fn run<V: View>(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
     let (job, _) = run_of(&*site.view, &key, run).await?;
     let states = subscribe(&site, job, run);
-    Ok(stream(&site.feeds, states, site.feeds.seen(&headers), "run"))
+    stream(&site.feeds, states, |newest| newest, site.feeds.seen(&headers), "run")
 }
 
 fn subscribe<V: View>(site: &Site<V>, job: JobEntry, run: u32) -> watch::Receiver<Newest> {

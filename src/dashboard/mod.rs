@@ -1,16 +1,19 @@
 //! The dashboard: every job, run and batch in a browser. Pages are rendered here, from a [`View`] that only reads.
 //!
 //! A page is a value: `load` makes it from the view, a template shows it, and the same address with `.json` is the value
-//! itself.
+//! itself. Programs have addresses of their own under `/api/v1`, with a document.
 
 pub mod actions;
+mod api;
 mod assets;
 mod draw;
 mod error;
 mod feed;
+mod find;
 mod guard;
 mod pages;
 mod render;
+mod rendered;
 mod routes;
 mod serve;
 mod text;
@@ -18,10 +21,12 @@ pub mod view;
 
 pub use self::{
     actions::Actions,
+    api::OutputLine,
     error::PageError,
     guard::{Guard, Token},
+    pages::edit,
     render::{AsItIs, Seat, seen_from},
-    routes::{Access, RouteInfo, framed, pages, route_list, router},
-    serve::{ServeError, Server},
+    routes::{Access, RouteInfo, document, framed, pages, route_list, router},
+    serve::{ServeError, Server, serve},
     view::{View, ViewError},
 };

@@ -65,6 +65,7 @@ static TEMPLATES: LazyLock<Tera> = LazyLock::new(|| {
         ("job.html", include_str!("templates/job.html")),
         ("run.html", include_str!("templates/run.html")),
         ("batch.html", include_str!("templates/batch.html")),
+        ("edit.html", include_str!("templates/edit.html")),
         ("difference.html", include_str!("templates/difference.html")),
         ("history.html", include_str!("templates/history.html")),
         ("timeline.html", include_str!("templates/timeline.html")),

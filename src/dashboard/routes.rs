@@ -11,12 +11,14 @@ use tower_http::compression::CompressionLayer;
 
 use super::{
     actions::Actions,
+    api::{self, Operation},
     assets,
     error::PageError,
-    feed::{self, Feeds},
+    feed::Feeds,
     guard::{self, Guard},
-    pages::{act, batch, difference, history, home, job, log, run, timeline},
+    pages::{act, batch, difference, edit, history, home, job, log, run, timeline},
     render,
+    rendered::Rendered,
     view::View,
 };
 
@@ -27,11 +29,14 @@ pub struct Site<V> {
     pub view: Arc<V>,
     /// What is listened to.
     pub feeds: Arc<Feeds>,
+    /// What was made of the list of jobs.
+    pub rendered: Arc<Rendered>,
 }
 
 impl<V> Clone for Site<V> {
     fn clone(&self) -> Self {
-        Self { view: Arc::clone(&self.view), feeds: Arc::clone(&self.feeds) }
+        let Self { view, feeds, rendered } = self;
+        Self { view: Arc::clone(view), feeds: Arc::clone(feeds), rendered: Arc::clone(rendered) }
     }
 }
 
@@ -55,26 +60,39 @@ pub struct RouteInfo {
     pub access: Access,
 }
 
-struct Route<V> {
+/// An address, and what answers there.
+pub struct Route<V> {
     info: RouteInfo,
     handler: MethodRouter<Site<V>>,
+    /// What its document says; of an address of the API.
+    operation: Option<Operation>,
 }
 
-fn read<V>(path: &'static str, handler: MethodRouter<Site<V>>) -> Route<V> {
-    Route { info: RouteInfo { method: "GET", path, access: Access::Read }, handler }
+impl<V> Route<V> {
+    /// The same with what its document says.
+    pub fn told(self, operation: Operation) -> Self {
+        Self { operation: Some(operation), ..self }
+    }
 }
 
-fn change<V>(path: &'static str, handler: MethodRouter<Site<V>>) -> Route<V> {
-    Route { info: RouteInfo { method: "POST", path, access: Access::Change }, handler }
+/// An address that only reads.
+pub fn read<V>(path: &'static str, handler: MethodRouter<Site<V>>) -> Route<V> {
+    Route { info: RouteInfo { method: "GET", path, access: Access::Read }, handler, operation: None }
+}
+
+/// An address that changes something.
+pub fn change<V>(path: &'static str, handler: MethodRouter<Site<V>>) -> Route<V> {
+    Route { info: RouteInfo { method: "POST", path, access: Access::Change }, handler, operation: None }
 }
 
 fn table<V: View + Actions>() -> Vec<Route<V>> {
-    vec![
+    let mut table = vec![
         read("/", get(home::show::<V>)),
         read("/jobs/{job}", get(job::show::<V>)),
+        read("/jobs/{job}/edit", get(edit::form::<V>)),
+        change("/jobs/{job}/edit", post(edit::preview::<V>)),
         read("/jobs/{job}/runs/{run}", get(run::show::<V>)),
         read("/jobs/{job}/runs/{run}/batches/{batch}", get(batch::show::<V>)),
-        read("/jobs/{job}/runs/{run}/batches/{batch}/attempts/{attempt}/{text}", get(batch::download::<V>)),
         read("/jobs/{job}/runs/{run}/batches/{batch}/attempts/{attempt}/{text}/lines", get(log::lines::<V>)),
         read(
             "/jobs/{job}/runs/{run}/batches/{batch}/attempts/{attempt}/{text}/follow",
@@ -83,15 +101,24 @@ fn table<V: View + Actions>() -> Vec<Route<V>> {
         read("/jobs/{job}/runs/{run}/batches/{batch}/difference", get(difference::show::<V>)),
         read("/jobs/{job}/runs/{run}/log", get(log::show::<V>)),
         read("/jobs/{job}/runs/{run}/log/follow", get(log::follow_run::<V>)),
-        read("/jobs/{job}/runs/{run}/events", get(feed::run::<V>)),
         read("/jobs/{job}/runs/{run}/timeline", get(timeline::show::<V>)),
         read("/history", get(history::show::<V>)),
-        read("/history.csv", get(history::export::<V>)),
-        read("/events", get(feed::all::<V>)),
         read("/confirm/{action}", get(act::confirm::<V>)),
         change("/actions/{action}", post(act::act::<V>)),
         read("/assets/{version}/{name}", get(assets::get)),
-    ]
+    ];
+    table.extend(api::routes());
+    table
+}
+
+/// The OpenAPI document of the addresses under `/api/v1`.
+pub fn document<V: View + Actions>() -> serde_json::Value {
+    let table = table::<V>();
+    let told = table.iter().filter_map(|route| {
+        let operation = route.operation.as_ref()?;
+        Some((route.info.method, route.info.path, operation))
+    });
+    api::make_document(told)
 }
 
 /// Every address that the router knows.
@@ -115,12 +142,12 @@ pub fn guarded(routes: Router, guard: Guard) -> Router {
 /// The pages over `view`, for who was let in: to be [`framed`].
 pub fn pages<V: View + Actions>(view: Arc<V>) -> Router {
     let mut routes = Router::new();
-    for Route { info, handler } in table::<V>() {
+    for Route { info, handler, operation: _ } in table::<V>() {
         routes = routes.route(info.path, handler);
     }
     routes
         .fallback(async || PageError::not_found("No page has this address."))
-        .with_state(Site { view, feeds: Arc::new(Feeds::new()) })
+        .with_state(Site { view, feeds: Arc::new(Feeds::new()), rendered: Arc::default() })
         .layer(from_fn_with_state((), render::show_errors))
 }
 

@@ -1,5 +1,8 @@
 //! The server: a listener on the loopback address, and the address to print.
 
+mod connections;
+mod patient;
+
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
@@ -9,6 +12,7 @@ use std::{
 use axum::Router;
 use tokio::net::TcpListener;
 
+pub use self::connections::serve;
 use super::{
     actions::Actions,
     guard::{Guard, Token},
@@ -16,21 +20,15 @@ use super::{
     view::View,
 };
 
-/// Why the dashboard cannot be served.
+/// The dashboard cannot be served: the port is taken, or may not be used.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The port is taken, or may not be used.
-    #[error("cannot listen on 127.0.0.1:{port}")]
-    Listen {
-        /// Which.
-        port: u16,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// The listener failed.
-    #[error("the dashboard's listener failed")]
-    Serve(#[source] io::Error),
+#[error("cannot listen on 127.0.0.1:{port}")]
+pub struct ServeError {
+    /// Which.
+    pub port: u16,
+    /// Why.
+    #[source]
+    pub source: io::Error,
 }
 
 /// A listener that is not served yet.
@@ -47,7 +45,7 @@ impl Server {
     /// # Errors
     /// The port cannot be had.
     pub async fn listen(port: u16) -> Result<Self, ServeError> {
-        let failed = |source| ServeError::Listen { port, source };
+        let failed = |source| ServeError { port, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         Ok(Self { listener, address, token: Token::random() })
@@ -64,20 +62,14 @@ impl Server {
     }
 
     /// Serves `view` for as long as it is polled.
-    ///
-    /// # Errors
-    /// The listener failed.
-    pub async fn serve<V: View + Actions>(self, view: Arc<V>) -> Result<(), ServeError> {
+    pub async fn serve<V: View + Actions>(self, view: Arc<V>) {
         let guard = Guard::local(self.token, self.address.port());
-        axum::serve(self.listener, router(view, guard)).await.map_err(ServeError::Serve)
+        serve(self.listener, router(view, guard)).await;
     }
 
     /// Serves pages that are made elsewhere, for as long as it is polled.
-    ///
-    /// # Errors
-    /// The listener failed.
-    pub async fn pass_on(self, routes: Router) -> Result<(), ServeError> {
+    pub async fn pass_on(self, routes: Router) {
         let guard = Guard::local(self.token, self.address.port());
-        axum::serve(self.listener, guarded(routes, guard)).await.map_err(ServeError::Serve)
+        serve(self.listener, guarded(routes, guard)).await;
     }
 }

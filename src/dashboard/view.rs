@@ -1,6 +1,6 @@
 //! What the dashboard reads, whatever keeps it: the state folder of a user, or a cluster.
 
-use std::future::Future;
+use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,6 +12,7 @@ use crate::{
         ranges::Ranges,
         waiting::Waiting,
     },
+    history::OutputPage,
     job::{
         finding::Finding,
         identity::{AttemptKey, BatchNum, RunId},
@@ -47,12 +48,11 @@ pub struct Forbidden {
 pub trait View: Send + Sync + 'static {
     /// A number that is raised when anything that pages show may have changed.
     fn revision(&self) -> watch::Receiver<u64>;
-    /// Every job with its last run, the one used last first.
-    fn jobs(&self) -> impl Future<Output = Result<Vec<JobEntry>, ViewError>> + Send;
+    /// Every job with its last run, the one used last first. The very same list as before means that nothing of it has
+    /// changed, and for whom it is neither.
+    fn jobs(&self) -> impl Future<Output = Result<Arc<Vec<JobEntry>>, ViewError>> + Send;
     /// The job with this key.
     fn job(&self, key: &str) -> impl Future<Output = Result<Option<JobEntry>, ViewError>> + Send;
-    /// The runs of a job, the last one first.
-    fn runs(&self, job: &JobEntry) -> impl Future<Output = Result<Vec<RunEntry>, ViewError>> + Send;
     /// One run of a job.
     fn run(
         &self,
@@ -101,12 +101,19 @@ pub trait View: Send + Sync + 'static {
         text: TextKind,
         piece: Piece,
     ) -> impl Future<Output = Result<Option<Text>, ViewError>> + Send;
+    /// The answers of the batches above `after` that are done, by number: looked for in `limit` batches.
+    fn outputs(
+        &self,
+        run: &RunId,
+        after: BatchNum,
+        limit: u32,
+    ) -> impl Future<Output = Result<OutputPage, ViewError>> + Send;
     /// What a job says: its file as it is now, and the plan that a run follows.
     fn spec(&self, job: &JobEntry, run: Option<u32>) -> impl Future<Output = Result<Spec, ViewError>> + Send;
 }
 
 /// A job.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct JobEntry {
     /// What addresses call it: unique, and the same for ever.
@@ -117,6 +124,12 @@ pub struct JobEntry {
     pub name: String,
     /// Where it is written: a file, or a namespace.
     pub origin: String,
+    /// The namespace that it is in; `None` on a machine.
+    pub namespace: Option<String>,
+    /// The labels that people gave it; in a cluster.
+    pub labels: BTreeMap<String, String>,
+    /// What holds of it, as `kubectl describe` says it.
+    pub conditions: Vec<Condition>,
     /// What the command line calls it.
     pub command_name: String,
     /// When it was first seen.
@@ -137,8 +150,25 @@ pub struct Rights {
     pub change: Option<String>,
 }
 
+/// Something that holds of a job or not, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Condition {
+    /// What: `Progressing`, `RateLimited`, `NeedsAttention`, `Suspended`, `Complete`, `Failed`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Whether it holds; `None` where that is not known.
+    pub holds: Option<bool>,
+    /// Why, as a closed word.
+    pub reason: Option<String>,
+    /// Why, for people.
+    pub message: Option<String>,
+    /// Since when it does or does not.
+    pub since: Option<Timestamp>,
+}
+
 /// A run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunEntry {
     /// The run in short, as `mozart history -o json` has it.
@@ -181,7 +211,7 @@ pub struct HistoryWanted {
 }
 
 /// A page of runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct HistoryList {
     /// The newest first.
     pub runs: Vec<HistoryRun>,
@@ -190,7 +220,7 @@ pub struct HistoryList {
 }
 
 /// A run beside its job.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HistoryRun {
     /// The key of its job.
@@ -202,7 +232,7 @@ pub struct HistoryRun {
 }
 
 /// Who drives a run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Driver {
     /// For people: `process 4711 on myhost`.
@@ -212,7 +242,9 @@ pub struct Driver {
 }
 
 /// Where a run stands, for people.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "camelCase")]
 pub enum Standing {
     /// Batches run.
@@ -276,7 +308,7 @@ impl Standing {
 }
 
 /// Which batches of a run are where; what is in none of them is to be started.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Cells {
     /// How many batches the job has.
@@ -313,9 +345,20 @@ impl Cells {
         let begun = self.succeeded.len() + self.failed.len() + self.running.len() + self.waiting.len();
         self.selected.len().saturating_sub(begun)
     }
+
+    /// Those: what was never started.
+    pub fn to_be_started(&self) -> Ranges {
+        let finished = self.succeeded.with(&self.failed);
+        self.selected.without(&finished.with(&self.running).with(&self.waiting))
+    }
 }
 
 impl RunEntry {
+    /// The batch of this number, if the job has it.
+    pub fn batch(&self, number: u32) -> Option<BatchNum> {
+        (1..=self.cells.of_total).contains(&number).then_some(BatchNum(number))
+    }
+
     /// The run of `ledger`, of the job `job_name`, as it is at `now`.
     pub fn of(
         job_name: &str,
@@ -350,8 +393,48 @@ impl RunEntry {
     }
 }
 
+impl RunEntry {
+    /// What holds of a job of which this is the last run, in the words that a `MozartJob` has.
+    pub fn conditions(&self) -> Vec<Condition> {
+        let RunRecord { reason, message, ended, .. } = &self.record;
+        let waits = |attention: bool| {
+            let waiting = self.waiting.as_ref().filter(|waiting| waiting.is_for_the_gate());
+            waiting.filter(|waiting| matches!(waiting, Waiting::Attention { .. }) == attention)
+        };
+        let interrupted = self.standing == Standing::Interrupted;
+        let condition = |kind: &str, holds: bool, since: Option<Timestamp>| Condition {
+            kind: kind.to_owned(),
+            holds: Some(holds),
+            reason: None,
+            message: None,
+            since: since.filter(|_| holds),
+        };
+        let told = |condition: Condition| match condition.holds {
+            Some(true) => Condition { reason: reason.clone(), message: message.clone(), ..condition },
+            _ => condition,
+        };
+        let driven = self.driven_by.as_ref().map(|driver| driver.since);
+        let mut limited = condition("RateLimited", waits(false).is_some(), None);
+        limited.message = self.waiting_words.clone().filter(|_| limited.holds == Some(true));
+        let mut attention = condition("NeedsAttention", waits(true).is_some() || interrupted, None);
+        attention.message = if interrupted {
+            Some("No process drives the run: resume goes on.".to_owned())
+        } else {
+            self.waiting_words.clone().filter(|_| attention.holds == Some(true))
+        };
+        vec![
+            condition("Progressing", self.driven_by.is_some() && self.waiting.is_none(), driven),
+            limited,
+            attention,
+            told(condition("Suspended", self.standing == Standing::Suspended, None)),
+            told(condition("Complete", self.standing == Standing::Complete, *ended)),
+            told(condition("Failed", self.standing == Standing::Failed, *ended)),
+        ]
+    }
+}
+
 /// A text of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum TextKind {
     /// What was asked.
@@ -390,7 +473,7 @@ pub struct Text {
 }
 
 /// What a job says.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
     /// As a person wrote it, as it is now; `None` when it is gone.

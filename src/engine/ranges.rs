@@ -1,6 +1,6 @@
 //! Sets of batch numbers as ranges: small however many batches there are.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -55,20 +55,36 @@ impl Ranges {
 
     /// What is in this set and not in `other`.
     pub fn without(&self, other: &Self) -> Self {
-        let mut left = self.clone();
-        for batch in other.iter() {
-            left.remove(batch);
+        let mut left = Vec::new();
+        for &(first, last) in &self.0 {
+            // One more than a batch's number can be is where the last span may end.
+            let (mut at, end) = (u64::from(first), u64::from(last) + 1);
+            let cuts = &other.0[other.0.partition_point(|&(_, last)| last < first)..];
+            for &(first, last) in cuts.iter().take_while(|&&(first, _)| u64::from(first) < end) {
+                left.extend(span(at, u64::from(first)));
+                at = u64::from(last) + 1;
+            }
+            left.extend(span(at, end));
         }
-        left
+        Self(left)
     }
 
     /// What is in this set, in `other`, or in both.
     pub fn with(&self, other: &Self) -> Self {
-        let mut all = self.clone();
-        for batch in other.iter() {
-            all.insert(batch);
+        Self::merged(self.0.iter().chain(&other.0).copied().collect())
+    }
+
+    /// The set of all that is in `spans`, which may come in any order and overlap.
+    fn merged(mut spans: Vec<(u32, u32)>) -> Self {
+        spans.sort_unstable();
+        let mut merged: Vec<(u32, u32)> = Vec::with_capacity(spans.len());
+        for (first, last) in spans {
+            match merged.last_mut() {
+                Some(previous) if first <= previous.1.saturating_add(1) => previous.1 = previous.1.max(last),
+                _ => merged.push((first, last)),
+            }
         }
-        all
+        Self(merged)
     }
 
     /// Whether `batch` is in the set.
@@ -113,6 +129,12 @@ impl Ranges {
     }
 }
 
+/// The numbers from `from` up to and without `to`, if there are any. Both are at most one more than a number can be.
+fn span(from: u64, to: u64) -> Option<(u32, u32)> {
+    let last = to.checked_sub(1).filter(|last| from <= *last)?;
+    Some((u32::try_from(from).ok()?, u32::try_from(last).ok()?))
+}
+
 impl FromIterator<BatchNum> for Ranges {
     fn from_iter<I: IntoIterator<Item = BatchNum>>(numbers: I) -> Self {
         let mut set = Self::default();
@@ -154,15 +176,21 @@ impl FromStr for Ranges {
             }
             spans.push((first, last));
         }
-        spans.sort_unstable();
-        let mut merged: Vec<(u32, u32)> = Vec::with_capacity(spans.len());
-        for (first, last) in spans {
-            match merged.last_mut() {
-                Some(previous) if first <= previous.1.saturating_add(1) => previous.1 = previous.1.max(last),
-                _ => merged.push((first, last)),
-            }
-        }
-        Ok(Self(merged))
+        Ok(Self::merged(spans))
+    }
+}
+
+impl schemars::JsonSchema for Ranges {
+    fn schema_name() -> Cow<'static, str> {
+        "Ranges".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "Numbers of batches, ascending: `1-38,40`.",
+            "pattern": "^([0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*)?$",
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use crate::job::identity::AttemptKey;
 
 /// Why no more attempts start than do. `Display` is for people, with times in UTC; who knows the reader's zone takes
 /// [`Waiting::until`] and says it better.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 pub enum Waiting {
     /// The gate is closed.

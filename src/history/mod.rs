@@ -112,13 +112,13 @@ impl Reader {
         self.stores.iter().map(|(_, store)| store)
     }
 
-    /// Where the state of a job that has run is kept.
+    /// Where the state of a job is kept.
     ///
     /// # Errors
     /// A state file could not be read.
     pub async fn state_of(&self, job: Uuid) -> Result<Option<StateBackend>, HistoryError> {
         for (backend, store) in &self.stores {
-            if store.last_run(job).await?.is_some() {
+            if store.jobs().await?.iter().any(|record| record.uid == job) {
                 return Ok(Some(backend.clone()));
             }
         }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::model::Validation;
 
 /// What one validation found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// The validation's type in the job file: `file_exists`, …

@@ -48,7 +48,9 @@ impl fmt::Display for JobName {
 }
 
 /// A batch's number, from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct BatchNum(pub u32);
 
@@ -72,7 +74,9 @@ pub struct RunId {
 ///
 /// `ordinal` counts every start from 1, also those that a limit or a disruption made necessary; what counts against
 /// `retry.maxRetries` is kept in the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct AttemptKey {
     /// The batch.
     pub batch: BatchNum,
@@ -116,7 +120,7 @@ impl fmt::Display for AttemptName<'_> {
 
 /// A session of Claude Code: a random UUID of ours, chosen before the session starts. It never derives from the
 /// attempt's name, since Claude Code refuses an id that was used before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(transparent)]
 pub struct SessionId(pub Uuid);
 

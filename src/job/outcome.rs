@@ -49,7 +49,7 @@ impl Outcome {
 }
 
 /// What answered an attempt, and who paid, as the tool or the service itself said it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Provenance {
     /// The model.
@@ -108,7 +108,9 @@ impl Failure {
 }
 
 /// What a failure is; the table "What a failure is" of the job file's reference says what follows from each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureClass {
     /// A plan's limit that names its reset: the gate closes until then; not counted.
@@ -193,7 +195,7 @@ pub enum GateSignal {
 }
 
 /// Tokens and cost, summed over the requests of an attempt, a batch or a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Usage {
     /// Tokens sent, cache reads and writes not counted.
@@ -207,10 +209,12 @@ pub struct Usage {
     /// Cost in millionths of a US dollar: an integer, so that sums are exact. Written as `costUSD`, a decimal text of
     /// dollars.
     #[serde(rename = "costUSD", with = "dollars")]
+    #[schemars(with = "String")]
     pub cost_micro_usd: u64,
     /// What the dearest single request would have cost with nothing read from the prompt cache, in millionths of a
     /// dollar; 0 where that is not known. A sum has the dearest of its parts. Written as `costUSD` is.
     #[serde(rename = "dearestTurnUSD", with = "dollars", skip_serializing_if = "is_zero")]
+    #[schemars(with = "String")]
     pub dearest_turn_micro_usd: u64,
     /// Whether a part of it could not be read (the tool was killed before it said).
     pub partial: bool,

@@ -1,8 +1,9 @@
 //! What the dashboard does on this machine: what would be typed.
 
 use std::{
-    fs::File,
-    io::Read as _,
+    ffi::OsString,
+    fs::{self, File},
+    io::{self, Read as _},
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::Duration,
@@ -13,7 +14,8 @@ use tokio::process::{Child, Command};
 use super::{observe::driver_of, steer, view::LocalView};
 use crate::{
     dashboard::{
-        actions::{Action, ActionError, Actions},
+        actions::{Action, ActionError, Actions, Edited},
+        edit,
         view::JobEntry,
     },
     engine::ledger::Ledger,
@@ -39,6 +41,14 @@ fn failed(error: &dyn std::error::Error) -> ActionError {
 
 impl Actions for LocalView {
     async fn act(&self, job: &JobEntry, action: &Action, spend: bool) -> Result<String, ActionError> {
+        let done = self.carry_out(job, action, spend).await;
+        self.forget_list().await;
+        done
+    }
+}
+
+impl LocalView {
+    async fn carry_out(&self, job: &JobEntry, action: &Action, spend: bool) -> Result<String, ActionError> {
         let record = self.record(job).await.map_err(|error| failed(&error))?;
         let gone = || ActionError { message: format!("The job {} is no longer there.", job.name) };
         let record = record.ok_or_else(gone)?;
@@ -76,11 +86,73 @@ impl Actions for LocalView {
                 let file = record.file.to_string_lossy().into_owned();
                 self.drive(&record, &["run", &file, "--rerun=All"], spend).await
             }
+            Action::Edit(edited) => self.edit(&record, edited, spend).await,
+            Action::Delete => {
+                let deleted = steer::delete(self.home(), &self.reader(), &record, None).await;
+                deleted.map_err(|error| failed(&error))?;
+                Ok(format!("{} is deleted, with what was kept of it.", job.name))
+            }
+            Action::DeleteRun(run) => {
+                let deleted = steer::delete(self.home(), &self.reader(), &record, Some(*run)).await;
+                deleted.map_err(|error| failed(&error))?;
+                Ok(format!("Run {run} of {} is deleted, with what was kept of it.", job.name))
+            }
         }
     }
-}
 
-impl LocalView {
+    /// Writes a job file's new text, where that is sound and nobody else has written there, and runs it.
+    async fn edit(&self, job: &JobRecord, edited: &Edited, spend: bool) -> Result<String, ActionError> {
+        let refused = |message: String| ActionError { message };
+        let unreadable =
+            |error: io::Error| refused(format!("{} cannot be edited: {error}", job.file.display()));
+        // A link stays one.
+        let file = fs::canonicalize(&job.file).map_err(unreadable)?;
+        let written = fs::read(&file).map_err(unreadable)?;
+        if edit::hash(&written) != edited.seen {
+            return Err(refused(format!(
+                "{} was changed by somebody else meanwhile: edit it again.",
+                job.file.display()
+            )));
+        }
+        let text = edit::with_line_ends_of(&String::from_utf8_lossy(&written), edited.text.clone());
+        // Beside it, since what a job file names is found from where it lies.
+        let mut name = OsString::from(".");
+        name.push(file.file_stem().unwrap_or_default());
+        name.push(".edited.yaml");
+        let candidate = file.with_file_name(name);
+        let put = fs::write(&candidate, text)
+            .and_then(|()| fs::set_permissions(&candidate, fs::metadata(&file)?.permissions()));
+        let checked = match put {
+            Ok(()) => self.check(&candidate, &file).await,
+            Err(error) => Err(unreadable(error)),
+        };
+        let replaced = checked.and_then(|()| fs::rename(&candidate, &file).map_err(unreadable));
+        if replaced.is_err() {
+            let _ = fs::remove_file(&candidate);
+        }
+        replaced?;
+        let path = job.file.to_string_lossy().into_owned();
+        let verb = match self.last_run(job).await? {
+            Some(last) if !last.is_over() => "--continue",
+            _ => "--rerun=All",
+        };
+        self.drive(job, &["run", &path, verb], spend).await
+    }
+
+    /// Whether `candidate` can take the place of `file`.
+    async fn check(&self, candidate: &Path, file: &Path) -> Result<(), ActionError> {
+        let program = std::env::current_exe().map_err(|error| failed(&error))?;
+        let mut command = Command::new(program);
+        command.arg("validate").arg(candidate).args(["--color", "never"]).stdin(Stdio::null());
+        let checked = command.output().await.map_err(|error| failed(&error))?;
+        if checked.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Err(ActionError { message: said.trim().replace(&name(candidate), &name(file)) })
+    }
+
     /// Starts this program with `arguments`, which drives a run; it outlives the dashboard. Returns when the run has
     /// begun.
     async fn drive(&self, job: &JobRecord, arguments: &[&str], spend: bool) -> Result<String, ActionError> {

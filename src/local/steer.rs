@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     history::{HistoryError, Reader},
+    job::identity::RunId,
     store::{
         self,
         home::Home,
@@ -36,6 +37,9 @@ pub enum SteerError {
     /// The state is gone.
     #[error("the state of {0} is no longer there")]
     Gone(String),
+    /// It is the last run of its job.
+    #[error("{0} is the last run of its job, which is kept as long as the job")]
+    LastRun(String),
 }
 
 /// Asks the process that drives `run` to let what runs finish (`now`: to end it) and to suspend. `None` when nobody
@@ -84,6 +88,45 @@ pub async fn stop(
     Ok(None)
 }
 
+/// Deletes a run that is not its job's last one, or, without one, the job: with all texts and answers that are kept. Its
+/// job file and workspace stay.
+///
+/// # Errors
+/// A process drives the job, or not everything could be deleted: then what is left can be deleted again.
+pub async fn delete(
+    home: &Home,
+    reader: &Reader,
+    job: &JobRecord,
+    run: Option<u32>,
+) -> Result<(), SteerError> {
+    let state = reader.state_of(job.uid).await?.ok_or_else(|| SteerError::Gone(job.name.clone()))?;
+    let store = store::Local::open(home, &state).await.map_err(LocalError::from)?;
+    let deleted = match run {
+        Some(run) => delete_run(home, &store, job, run).await,
+        None => delete_job(home, &store, job).await,
+    };
+    store.close().await;
+    deleted
+}
+
+async fn delete_run(home: &Home, store: &store::Local, job: &JobRecord, run: u32) -> Result<(), SteerError> {
+    let id = RunId { job: job.uid, run };
+    let name = format!("{}/{run}", job.name);
+    // Only the last run of a job can be active: every other is over, and nobody writes to it.
+    let last = store.last_run(job.uid).await.map_err(LocalError::from)?;
+    if last.is_none_or(|last| last.run.run <= run) {
+        return Err(SteerError::LastRun(name));
+    }
+    store.load(&id).await.map_err(LocalError::from)?.ok_or(SteerError::Gone(name))?;
+    Ok(store.delete_run(home, &id).await.map_err(LocalError::from)?)
+}
+
+async fn delete_job(home: &Home, store: &store::Local, job: &JobRecord) -> Result<(), SteerError> {
+    let holder = Holder::this_process(job.name.clone(), Timestamp::now());
+    let _lock = Lock::take(&home.job(job.uid).join("lock"), &format!("job {}", job.name), &holder)?;
+    Ok(store.delete_job(home, job.uid).await.map_err(LocalError::from)?)
+}
+
 fn ask(home: &Home, run: &RunRecord, ask: Ask) -> Result<(), ControlError> {
-    control::ask(&home.run(&crate::job::identity::RunId { job: run.job, run: run.run }), ask)
+    control::ask(&home.run(&RunId { job: run.job, run: run.run }), ask)
 }

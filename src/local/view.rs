@@ -1,6 +1,7 @@
 //! What the dashboard shows of this machine: the state folder of its user.
 
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::Path,
     sync::{Arc, RwLock},
@@ -8,7 +9,10 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::{
+    sync::{Mutex, watch},
+    time::Instant,
+};
 
 use super::observe::{driver_of, waits_for};
 use crate::{
@@ -17,7 +21,7 @@ use crate::{
         TextKind, View, ViewError,
     },
     engine::ledger::Ledger,
-    history::{HistoryError, Reader, RunsCursor},
+    history::{HistoryError, OutputPage, Reader, RunsCursor},
     job::{
         finding::Finding,
         identity::{AttemptKey, BatchNum, RunId},
@@ -40,6 +44,23 @@ pub struct LocalView {
     home: Home,
     reader: RwLock<Arc<Reader>>,
     revision: watch::Sender<u64>,
+    listed: Mutex<Option<Listed>>,
+}
+
+/// The jobs as they were a moment ago.
+#[derive(Debug)]
+struct Listed {
+    revision: u64,
+    at: Instant,
+    jobs: Arc<Vec<JobEntry>>,
+}
+
+impl Listed {
+    /// Whether it is not older than what changes are seen at. A process that ends changes no state, so that the revision
+    /// alone does not tell.
+    fn is_fresh(&self, revision: u64) -> bool {
+        self.revision == revision && self.at.elapsed() < LOOK
+    }
 }
 
 impl LocalView {
@@ -49,7 +70,12 @@ impl LocalView {
     /// The state folder's own files cannot be read.
     pub async fn open(home: Home) -> Result<Self, HistoryError> {
         let reader = Reader::open(&home).await?;
-        Ok(Self { home, reader: RwLock::new(Arc::new(reader)), revision: watch::Sender::new(1) })
+        Ok(Self {
+            home,
+            reader: RwLock::new(Arc::new(reader)),
+            revision: watch::Sender::new(1),
+            listed: Mutex::default(),
+        })
     }
 
     /// Raises the revision whenever the state has changed, for as long as it is polled.
@@ -89,6 +115,11 @@ impl LocalView {
         [is_there(&self.home.database()), is_there(&self.home.jobs()), changed(&self.home.elsewhere())]
     }
 
+    /// Whoever asks for the jobs next sees what was done.
+    pub(super) async fn forget_list(&self) {
+        *self.listed.lock().await = None;
+    }
+
     /// The state folder.
     pub(super) fn home(&self) -> &Home {
         &self.home
@@ -114,6 +145,9 @@ impl LocalView {
             key: key_of(&job.name, job.uid),
             command_name: short.to_owned(),
             uid: job.uid,
+            namespace: None,
+            labels: BTreeMap::new(),
+            conditions: last.as_ref().map(RunEntry::conditions).unwrap_or_default(),
             origin: job.file.display().to_string(),
             name: job.name,
             created: job.created,
@@ -124,8 +158,9 @@ impl LocalView {
     }
 
     async fn run_entry(&self, job_name: &str, ledger: &Ledger) -> RunEntry {
-        let holder = match driver_of(&self.home, ledger.run.job) {
-            Ok(holder) => holder.filter(|_| !ledger.is_over()),
+        let driver = if ledger.is_over() { Ok(None) } else { driver_of(&self.home, ledger.run.job) };
+        let holder = match driver {
+            Ok(holder) => holder,
             Err(error) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "who drives a job is not known");
                 None
@@ -148,11 +183,19 @@ impl View for LocalView {
         self.revision.subscribe()
     }
 
-    async fn jobs(&self) -> Result<Vec<JobEntry>, ViewError> {
+    async fn jobs(&self) -> Result<Arc<Vec<JobEntry>>, ViewError> {
+        let revision = *self.revision.borrow();
+        // Whoever comes meanwhile waits for the list that is being made, and makes none of his own.
+        let mut listed = self.listed.lock().await;
+        if let Some(listed) = listed.as_ref().filter(|listed| listed.is_fresh(revision)) {
+            return Ok(Arc::clone(&listed.jobs));
+        }
         let mut jobs = Vec::new();
         for job in self.reader().jobs().await.map_err(unreadable("the jobs cannot be read"))? {
             jobs.push(self.entry(job).await?);
         }
+        let jobs = Arc::new(jobs);
+        *listed = Some(Listed { revision, at: Instant::now(), jobs: Arc::clone(&jobs) });
         Ok(jobs)
     }
 
@@ -166,16 +209,6 @@ impl View for LocalView {
             None => Ok(None),
             Some(job) => self.entry(job).await.map(Some),
         }
-    }
-
-    async fn runs(&self, job: &JobEntry) -> Result<Vec<RunEntry>, ViewError> {
-        let ledgers =
-            self.reader().ledgers(job.uid).await.map_err(unreadable("the job's runs cannot be read"))?;
-        let mut runs = Vec::with_capacity(ledgers.len());
-        for ledger in &ledgers {
-            runs.push(self.run_entry(&job.name, ledger).await);
-        }
-        Ok(runs)
     }
 
     async fn run(&self, job: &JobEntry, run: u32) -> Result<Option<RunEntry>, ViewError> {
@@ -266,6 +299,10 @@ impl View for LocalView {
             context: "a text of the attempt cannot be read",
             source: source.into(),
         })
+    }
+
+    async fn outputs(&self, run: &RunId, after: BatchNum, limit: u32) -> Result<OutputPage, ViewError> {
+        self.reader().outputs(run, after, limit).await.map_err(unreadable("the answers cannot be read"))
     }
 
     async fn spec(&self, job: &JobEntry, run: Option<u32>) -> Result<Spec, ViewError> {

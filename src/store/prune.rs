@@ -1,6 +1,6 @@
 //! Forgetting runs that are over: their rows, texts and answers.
 
-use std::{fs, io, time::Duration};
+use std::{fs, io, path::PathBuf, time::Duration};
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -35,22 +35,34 @@ impl Local {
             ledger.is_over() && (*age >= keep.runs as usize || is_outlived(ledger, keep, now))
         });
         let Some((_, ledger)) = outlived.next_back() else { return Ok(None) };
-        let run = ledger.run.clone();
-        let folder = home.run(&run);
-        let deleted = tokio::task::spawn_blocking(move || fs::remove_dir_all(folder)).await;
-        match deleted.unwrap_or_else(|error| Err(error.into())) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Trouble::of_io(&error).met(
-                    "delete the files of a run in",
-                    &home.run(&run),
-                    error,
-                ));
-            }
-            _ => {}
-        }
+        self.delete_run(home, &ledger.run).await?;
+        Ok(Some(ledger.run.clone()))
+    }
+
+    /// Forgets a run, with its texts and answers.
+    ///
+    /// # Errors
+    /// As [`Local::prune`].
+    pub async fn delete_run(&self, home: &Home, run: &RunId) -> Result<(), StoreError> {
+        delete_folder(home.run(run), "delete the files of a run in").await?;
         // Last, since the run is found by them.
-        self.forget(&run).await?;
-        Ok(Some(run))
+        self.forget(run).await
+    }
+
+    /// Forgets a job: its runs, the oldest first, then itself. Whoever calls this holds the job's lock.
+    ///
+    /// # Errors
+    /// As [`Local::prune`].
+    pub async fn delete_job(&self, home: &Home, job: Uuid) -> Result<(), StoreError> {
+        for ledger in self.runs(job).await?.iter().rev() {
+            self.delete_run(home, &ledger.run).await?;
+        }
+        match self {
+            Self::Sqlite(store) => store.forget_job(job).await?,
+            Self::Json(store) => store.forget_job(job).await?,
+        }
+        // Last, since the lock is in it.
+        delete_folder(home.job(job), "delete the files of a job in").await
     }
 
     async fn forget(&self, run: &RunId) -> Result<(), StoreError> {
@@ -58,6 +70,19 @@ impl Local {
             Self::Sqlite(store) => store.forget(run).await,
             Self::Json(store) => store.forget(run).await,
         }
+    }
+}
+
+async fn delete_folder(folder: PathBuf, doing: &str) -> Result<(), StoreError> {
+    let deleted = {
+        let folder = folder.clone();
+        tokio::task::spawn_blocking(move || fs::remove_dir_all(folder)).await
+    };
+    match deleted.unwrap_or_else(|error| Err(error.into())) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Trouble::of_io(&error).met(doing, &folder, error))
+        }
+        _ => Ok(()),
     }
 }
 

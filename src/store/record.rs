@@ -34,7 +34,7 @@ pub struct JobRecord {
 }
 
 /// A run of a job.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunRecord {
     /// `<job name>/<run>`, as every command takes it.
@@ -102,7 +102,7 @@ impl RunRecord {
 }
 
 /// Where a run stands, as its last save says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum RunState {
     /// Nothing of it was saved yet.
@@ -120,7 +120,7 @@ pub enum RunState {
 }
 
 /// A batch that was started at least once.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchRecord {
     /// Its number.
@@ -146,7 +146,7 @@ pub struct BatchRecord {
 }
 
 /// Where a batch stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum BatchState {
     /// An attempt runs.
@@ -160,6 +160,14 @@ pub enum BatchState {
 }
 
 impl BatchState {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Failed, Self::Running, Self::Waiting, Self::Succeeded];
+
+    /// The one with this word.
+    pub fn called(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
     /// The stored and printed word.
     pub fn word(self) -> &'static str {
         match self {
@@ -172,7 +180,7 @@ impl BatchState {
 }
 
 /// One attempt at a batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AttemptRecord {
     /// The batch.
@@ -234,7 +242,7 @@ impl AttemptRecord {
 }
 
 /// Where an attempt stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum AttemptState {
     /// It runs.

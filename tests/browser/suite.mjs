@@ -26,7 +26,10 @@ const pages = {
   timeline_running: `${steps}/timeline`,
   history: "/history",
   no_history: "/history?q=nothing-is-called-so",
+  pending: `${steps}?state=pending`,
+  edit: `/jobs/${jobs.review}/edit`,
   confirm: `/confirm/retry?job=${jobs.review}`,
+  confirm_delete: `/confirm/delete?job=${jobs.review}`,
   confirm_many: `/confirm/suspend?job=${jobs.review}&job=${jobs.steps}`,
 };
 const variants = [["1440-light", 1440, "light"], ["1440-dark", 1440, "dark"], ["360-light", 360, "light"], ["360-dark", 360, "dark"]];

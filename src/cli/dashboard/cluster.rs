@@ -15,7 +15,7 @@ pub async fn show(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let server = Server::listen(args.port).await?;
     announce(&server, args, printer)?;
     tokio::select! {
-        served = server.pass_on(window.routes()) => served?,
+        () = server.pass_on(window.routes()) => {}
         _ = tokio::signal::ctrl_c() => {}
     }
     Ok(Exit::Done)

@@ -64,7 +64,7 @@ pub fn drive(drive: Drive, printer: &Printer) -> anyhow::Result<Exit> {
         program: std::env::current_exe().context("Mozart's own program is not found")?,
     };
     if let Some(port) = pace.dashboard {
-        runtime.block_on(dashboard::beside(&runtime, port, printer))?;
+        dashboard::beside(port, printer)?;
     }
     let mut watcher = Screen {
         printer,

@@ -2,24 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    job::identity::BatchNum,
-    store::record::{AttemptRecord, BatchRecord, RunRecord},
-};
-
-/// An answer. Go on after `batch`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct OutputLine {
-    /// `<job>/<run>`.
-    pub run: String,
-    /// The batch.
-    pub batch: BatchNum,
-    /// Which start of it.
-    pub attempt: u32,
-    /// The text.
-    pub answer: String,
-}
+pub use crate::dashboard::OutputLine;
+use crate::store::record::{AttemptRecord, BatchRecord, RunRecord};
 
 /// What an attempt wrote. Go on after `batch` and `ordinal`, as `12.1`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

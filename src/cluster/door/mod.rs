@@ -17,7 +17,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use std::{future::Future, io, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -83,16 +83,9 @@ struct House {
     hosts: Hosts,
 }
 
-/// Serves until `stop` resolves.
-///
-/// # Errors
-/// The listener failed.
-pub async fn serve(
-    listener: TcpListener,
-    settings: Settings,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    axum::serve(listener, router(settings)).with_graceful_shutdown(stop).await
+/// Serves for as long as it is polled.
+pub async fn serve(listener: TcpListener, settings: Settings) {
+    dashboard::serve(listener, router(settings)).await;
 }
 
 fn router(settings: Settings) -> Router {

@@ -136,7 +136,7 @@ impl House {
             auth,
             hosts: Hosts(vec!["mozart.example".to_owned()]),
         };
-        tokio::spawn(serve(listener, settings, std::future::pending()));
+        tokio::spawn(serve(listener, settings));
         Self { _folder: folder, archive, url, api }
     }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use kube::{
     Api,
-    api::{DynamicObject, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, Preconditions},
 };
 use serde_json::{Value, json};
 
@@ -84,6 +84,12 @@ impl Actions for ClusterView {
             Action::RetryFailed => Verb::Retry(None),
             Action::RetryBatches(batches) => Verb::Retry(Some(batches)),
             Action::Again => Verb::Again,
+            Action::Delete => return delete(&jobs, job).await,
+            Action::DeleteRun(_) | Action::Edit(_) => {
+                return Err(no(action
+                    .refused(job)
+                    .unwrap_or_else(|| "This is not done in a cluster.".to_owned())));
+            }
         };
         match verb.of(&job.name, &found, Timestamp::now()) {
             Answer::Change { spec, what } => {
@@ -97,4 +103,12 @@ impl Actions for ClusterView {
             Answer::NeverRan => Err(no(format!("{} has had no run yet.", job.name))),
         }
     }
+}
+
+/// Deletes the job, and no other of its name; what its operator keeps of it goes by what it says.
+async fn delete(jobs: &Api<DynamicObject>, job: &JobEntry) -> Result<String, ActionError> {
+    let only = Preconditions { uid: Some(job.uid.to_string()), resource_version: None };
+    let parameters = DeleteParams { preconditions: Some(only), ..DeleteParams::background() };
+    jobs.delete(&job.name, &parameters).await.map_err(refused)?;
+    Ok(format!("{} is deleted.", job.name))
 }

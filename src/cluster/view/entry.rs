@@ -1,5 +1,7 @@
 //! What pages say of jobs and runs of a cluster. Pure.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use uuid::Uuid;
 
@@ -8,7 +10,8 @@ use super::{
     known::{Name, SeenJob},
 };
 use crate::{
-    dashboard::view::{Driver, JobEntry, Rights, RunEntry},
+    api::status::{self, Truth},
+    dashboard::view::{Condition, Driver, JobEntry, Rights, RunEntry},
     engine::{
         gate::Gate,
         ledger::{Ledger, RunPhase},
@@ -23,7 +26,24 @@ pub(super) fn job((namespace, name): &Name, seen: &SeenJob, gate: Option<&Gate>,
     JobEntry {
         used: last.map_or(seen.created, |ledger| ledger.started.max(seen.created)),
         last: last.map(|ledger| run(name, ledger, Some((seen, gate)), now)),
+        labels: seen.labels.clone(),
+        conditions: seen.status.conditions.iter().map(condition).collect(),
         ..named(&Key::now(namespace, name), seen.uid, seen.created)
+    }
+}
+
+fn condition(condition: &status::Condition) -> Condition {
+    let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    Condition {
+        kind: condition.kind.clone(),
+        holds: match condition.status {
+            Truth::True => Some(true),
+            Truth::False => Some(false),
+            Truth::Unknown => None,
+        },
+        reason: given(&condition.reason),
+        message: given(&condition.message),
+        since: condition.last_transition_time.parse().ok(),
     }
 }
 
@@ -40,6 +60,9 @@ fn named(key: &Key, uid: Uuid, created: Timestamp) -> JobEntry {
         uid,
         name: name.clone(),
         origin: namespace.clone(),
+        namespace: Some(namespace.clone()),
+        labels: BTreeMap::new(),
+        conditions: Vec::new(),
         command_name: format!("{name} -n {namespace}"),
         created,
         used: created,

@@ -39,6 +39,8 @@ pub(super) type Name = (String, String);
 pub(super) struct SeenJob {
     pub(super) uid: Uuid,
     pub(super) created: Timestamp,
+    /// Those that people gave it.
+    pub(super) labels: BTreeMap<String, String>,
     /// Without the checkpoint.
     pub(super) status: MozartJobStatus,
     /// The checkpoint, where this Mozart can read it.
@@ -61,6 +63,7 @@ impl SeenJob {
         Some(Self {
             uid: object.uid()?.parse().ok()?,
             created: object.creation_timestamp().map_or(Timestamp::UNIX_EPOCH, |time| time.0),
+            labels: object.labels().clone(),
             status,
             ledger,
             writer,

@@ -38,7 +38,7 @@ use crate::{
         View, ViewError,
     },
     engine::ledger::Ledger,
-    history::{Reader, RunsCursor},
+    history::{OutputPage, OutputRecord, Reader, RunsCursor},
     job::{
         finding::Finding,
         identity::{AttemptKey, BatchNum, RunId},
@@ -266,7 +266,7 @@ impl View for ClusterView {
         self.cluster.known().revision()
     }
 
-    async fn jobs(&self) -> Result<Vec<JobEntry>, ViewError> {
+    async fn jobs(&self) -> Result<Arc<Vec<JobEntry>>, ViewError> {
         let known = self.cluster.complete().await?;
         let jobs = known.jobs();
         let namespaces = jobs.iter().map(|((namespace, _), _)| namespace.clone()).collect();
@@ -275,7 +275,7 @@ impl View for ClusterView {
         let of = |(name, job): &(Name, Arc<SeenJob>)| {
             entry::job(name, job, known.gate(&name.0, job).as_deref(), now)
         };
-        Ok(jobs.iter().filter(|((namespace, _), _)| open.contains(namespace)).map(of).collect())
+        Ok(Arc::new(jobs.iter().filter(|((namespace, _), _)| open.contains(namespace)).map(of).collect()))
     }
 
     async fn job(&self, key: &str) -> Result<Option<JobEntry>, ViewError> {
@@ -296,21 +296,6 @@ impl View for ClusterView {
             self.asked.lock().unwrap_or_else(PoisonError::into_inner).insert(job.uid, name);
         }
         Ok(found)
-    }
-
-    async fn runs(&self, job: &JobEntry) -> Result<Vec<RunEntry>, ViewError> {
-        self.check_job(job).await?;
-        let seen = self.seen(job).await?;
-        let fresh = seen.as_ref().and_then(|(_, job)| job.ledger.clone());
-        let mut ledgers = match self.cluster.reader().await? {
-            Some(reader) => reader.ledgers(job.uid).await.map_err(failed("the job's runs cannot be read"))?,
-            None => Vec::new(),
-        };
-        if let Some(fresh) = fresh.filter(|fresh| ledgers.iter().all(|ledger| ledger.run != fresh.run)) {
-            ledgers.insert(0, fresh);
-        }
-        let now = Timestamp::now();
-        Ok(ledgers.iter().map(|ledger| self.entry(&job.name, ledger, seen.as_ref(), now)).collect())
     }
 
     async fn run(&self, job: &JobEntry, run: u32) -> Result<Option<RunEntry>, ViewError> {
@@ -420,6 +405,21 @@ impl View for ClusterView {
         let read = tokio::task::spawn_blocking(move || Text::read(&path, piece)).await;
         let read = read.map_err(std::io::Error::other).flatten().map_err(failed(unreadable))?;
         Ok(read.or_else(|| self.live(run, key, text, piece)))
+    }
+
+    async fn outputs(&self, run: &RunId, after: BatchNum, limit: u32) -> Result<OutputPage, ViewError> {
+        let mut page = OutputPage { outputs: Vec::new(), next: None };
+        let Some(reader) = self.reader_of(run).await? else { return Ok(page) };
+        let unreadable = "the answers cannot be read";
+        let keys = reader.answered(run, after, limit).await.map_err(failed(unreadable))?;
+        page.next = keys.last().filter(|_| keys.len() == limit as usize).map(|key| key.batch);
+        for AttemptKey { batch, ordinal } in keys {
+            // Gone since it was listed: its job was deleted.
+            if let Some(answer) = reader.kept_answer(run, batch).await.map_err(failed(unreadable))? {
+                page.outputs.push(OutputRecord { batch, ordinal, answer });
+            }
+        }
+        Ok(page)
     }
 
     async fn spec(&self, job: &JobEntry, run: Option<u32>) -> Result<Spec, ViewError> {

@@ -3,12 +3,16 @@
 use axum::{
     Extension,
     extract::{Path, Query, State},
-    http::{HeaderValue, Uri, header},
-    response::{IntoResponse, Response},
+    http::Uri,
+    response::Response,
 };
 use serde::{Deserialize, Serialize};
 
-use super::run_of;
+use super::{
+    numbered,
+    run::{Pending, pending},
+    run_of,
+};
 use crate::{
     dashboard::{
         error::PageError,
@@ -25,8 +29,6 @@ use crate::{
 
 /// The most of a text that the page shows, in bytes: the end of it, where errors are.
 pub const SHOWN: u64 = 64 << 10;
-/// The most that is downloaded; more is never kept.
-const DOWNLOADED: u64 = 80 << 20;
 
 /// What the address says.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -76,6 +78,8 @@ pub struct BatchPage {
     number: BatchNum,
     /// `None` while it was not started.
     batch: Option<BatchRecord>,
+    /// Why it was not.
+    pending: Option<Pending>,
     attempts: Vec<AttemptRecord>,
     /// The one that is shown.
     attempt: Option<AttemptRecord>,
@@ -96,12 +100,7 @@ pub async fn show<V: View>(
 ) -> Result<Response, PageError> {
     let view = &*site.view;
     let (job, run) = run_of(view, &key, run).await?;
-    let number = BatchNum(number);
-    if number.0 == 0 || number.0 > run.cells.of_total {
-        let message =
-            format!("The job {} has {} batches, and no batch {number}.", job.name, run.cells.of_total);
-        return Err(PageError::not_found(message));
-    }
+    let number = numbered(&job, &run, number)?;
     let mut batches = view.batches(&run.id, None, BatchNum(number.0 - 1), 1).await?;
     let batch = batches.pop().filter(|batch| batch.batch == number);
     let attempts = view.attempts(&run.id, number).await?;
@@ -123,6 +122,7 @@ pub async fn show<V: View>(
             format!("/jobs/{}/runs/{}/batches/{number}?attempt={}", job.key, run.record.run, attempt.ordinal);
         tabs = Tab::all(chosen, |word| format!("{here}&show={word}#text"));
     }
+    let waits = pending(&run, BatchNum(number.0 - 1), 1).0.pop().filter(|first| first.batch == number);
     let failed = &run.cells.failed;
     let previous_failed = failed.iter().take_while(|batch| *batch < number).last();
     let next_failed = failed.next_after(number);
@@ -131,6 +131,7 @@ pub async fn show<V: View>(
         run,
         number,
         batch,
+        pending: waits,
         attempts,
         attempt,
         findings,
@@ -186,26 +187,4 @@ async fn text(view: &impl View, run: &RunEntry, key: AttemptKey, kind: TextKind)
             Shown { kind, text, offset: found.offset, total: found.total }
         }
     })
-}
-
-/// `GET …/attempts/{attempt}/{text}`: the whole text, to be saved.
-pub async fn download<V: View>(
-    State(site): State<Site<V>>,
-    Path((key, run, batch, ordinal, text)): Path<(String, u32, u32, u32, String)>,
-) -> Result<Response, PageError> {
-    let (job, run) = run_of(&*site.view, &key, run).await?;
-    let kind = kind_called(&text)?;
-    let key = AttemptKey { batch: BatchNum(batch), ordinal };
-    let whole = Piece::From { offset: 0, limit: DOWNLOADED };
-    let found = site.view.text(&run.id, key, kind, whole).await?;
-    let found =
-        found.ok_or_else(|| PageError::not_found("This text was not written, or its files are gone."))?;
-    let name = format!("{}-r{}-{key}-{text}.txt", job.name, run.record.run);
-    let mut response = found.bytes.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
-    headers
-        .insert(header::CONTENT_DISPOSITION, disposition.unwrap_or(HeaderValue::from_static("attachment")));
-    Ok(response)
 }

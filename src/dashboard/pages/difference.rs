@@ -55,7 +55,7 @@ enum Stands {
 /// A line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Line {
+pub struct Line {
     stands: Stands,
     /// Its number in the earlier text, from 1.
     before: Option<usize>,
@@ -139,7 +139,8 @@ async fn end_of(
     }))
 }
 
-fn pieces(earlier: &str, later: &str) -> Vec<Vec<Line>> {
+/// Both texts around what differs, line by line; nothing where they are the same.
+pub fn pieces(earlier: &str, later: &str) -> Vec<Vec<Line>> {
     let difference = TextDiff::configure().timeout(PATIENCE).diff_lines(earlier, later);
     let groups = difference.grouped_ops(AROUND);
     let lines = |group: &Vec<similar::DiffOp>| {

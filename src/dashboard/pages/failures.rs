@@ -18,7 +18,7 @@ use crate::{
 const READ: u32 = 1_000;
 
 /// Failed batches that say the same but for numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureGroup {
     /// What they have in common.

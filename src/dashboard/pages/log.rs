@@ -169,7 +169,8 @@ pub async fn follow<V: View>(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
     let source = source(&*site.view, path, &query).await?;
     let from = last_event_id(&headers).and_then(|id| id.parse().ok()).unwrap_or(query.from);
-    let events = futures::stream::unfold(Some((site, source, from)), async |state| {
+    let place = site.feeds.read()?;
+    let events = futures::stream::unfold((Some((site, source, from)), place), async |(state, place)| {
         let (site, source, from) = state?;
         loop {
             // Asked before the text is read: what is written until then is shown before the end is believed.
@@ -178,15 +179,16 @@ pub async fn follow<V: View>(
             if lines.total < from {
                 // An ended text was cut to what is kept: it is read anew.
                 let event = Event::default().event("cut").id("0").data("{}");
-                return Some((Ok(event), Some((site, source, 0))));
+                return Some((Ok(event), (Some((site, source, 0)), place)));
             }
             if !lines.lines.is_empty() || lines.next > from {
                 let next = lines.next;
                 let event = Event::default().event("lines").id(next.to_string()).json_data(&lines).ok()?;
-                return Some((Ok(event), Some((site, source, next))));
+                return Some((Ok(event), (Some((site, source, next)), place)));
             }
             if lines.ended {
-                return Some((Ok(Event::default().event("end").id(from.to_string()).data("{}")), None));
+                let event = Event::default().event("end").id(from.to_string()).data("{}");
+                return Some((Ok(event), (None, place)));
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -229,9 +231,10 @@ pub async fn follow_run<V: View>(
     let (job, entry) = run_of(&*site.view, &key, run).await?;
     let as_said = query.r#as.as_deref() != Some("raw");
     let seen = last_event_id(&headers).map(places_of);
+    let place = site.feeds.read()?;
     let state = (site, job, entry.id, seen);
-    let events = futures::stream::unfold(Some((state, as_said)), async |state| {
-        let ((site, job, id, mut seen), as_said) = state?;
+    let events = futures::stream::unfold((Some(state), place), move |(state, place)| async move {
+        let (site, job, id, mut seen) = state?;
         loop {
             let driven = site.view.run(&job, id.run).await.ok()??.driven_by.is_some();
             let mut places = seen.clone().unwrap_or_default();
@@ -247,11 +250,11 @@ pub async fn follow_run<V: View>(
             let told = places_text(&places);
             if !merged.lines.is_empty() {
                 let event = Event::default().event("lines").id(told).json_data(&merged).ok()?;
-                return Some((Ok(event), Some(((site, job, id, Some(places)), as_said))));
+                return Some((Ok(event), (Some((site, job, id, Some(places))), place)));
             }
             seen = Some(places);
             if !driven {
-                return Some((Ok(Event::default().event("end").id(told).data("{}")), None));
+                return Some((Ok(Event::default().event("end").id(told).data("{}")), (None, place)));
             }
             tokio::time::sleep(LOOK).await;
         }

@@ -6,6 +6,7 @@ use axum::{
     http::Uri,
     response::Response,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -19,8 +20,9 @@ use crate::{
         error::PageError,
         render::{self, Form, query_string},
         routes::Site,
-        view::{JobEntry, RunEntry, View},
+        view::{JobEntry, RunEntry, Standing, View},
     },
+    engine::ranges::Ranges,
     job::identity::BatchNum,
     store::record::{BatchRecord, BatchState},
 };
@@ -32,7 +34,7 @@ const BATCHES: u32 = 50;
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RunQuery {
-    /// Only batches that are `failed`, `running`, `waiting` or `succeeded`; `all` of them.
+    /// Only batches that are `failed`, `running`, `waiting`, `succeeded` or `pending`; `all` that were started.
     state: Option<String>,
     /// Where the list begins: the last batch of the page before.
     after: Option<u32>,
@@ -54,13 +56,17 @@ struct Choice {
 pub struct RunPage {
     job: JobEntry,
     run: RunEntry,
-    /// What can be done, where this is the job's last run.
+    /// What can be done.
     offers: Vec<Offer>,
+    /// Whether this is the job's last run, which all verbs are about.
+    is_last: bool,
     pending: u32,
     strip: Strip,
     failures: Vec<FailureGroup>,
     choices: Vec<Choice>,
     batches: Vec<BatchRecord>,
+    /// Those that are to be started, where they are asked for.
+    waits: Vec<Pending>,
     /// The next batches, if there are more.
     next: Option<String>,
     /// The first ones, if these are not.
@@ -78,27 +84,35 @@ pub async fn show<V: View>(
     let (job, run) = run_of(&*site.view, &key, run).await?;
     let failures =
         if run.cells.failed.is_empty() { Vec::new() } else { failures::groups(&*site.view, &run.id).await? };
+    let wants_pending = query.state.as_deref() == Some("pending");
     // Who opens a run in which something failed wants to see that.
     let wanted = match query.state.as_deref() {
-        Some("all") => None,
+        Some("all" | "pending") => None,
         Some(word) => Some(state_called(word)?),
         None if run.cells.failed.is_empty() => None,
         None => Some(BatchState::Failed),
     };
     let after = query.after.unwrap_or(0);
-    let mut batches = site.view.batches(&run.id, wanted, BatchNum(after), BATCHES + 1).await?;
-    let more = batches.len() > BATCHES as usize;
-    batches.truncate(BATCHES as usize);
+    let (mut batches, mut waits, mut more) = (Vec::new(), Vec::new(), false);
+    if wants_pending {
+        (waits, more) = pending(&run, BatchNum(after), BATCHES);
+    } else {
+        batches = site.view.batches(&run.id, wanted, BatchNum(after), BATCHES + 1).await?;
+        more |= batches.len() > BATCHES as usize;
+        batches.truncate(BATCHES as usize);
+    }
     let here = format!("/jobs/{}/runs/{}", job.key, run.record.run);
     let link = |state: Option<String>, after: Option<u32>| {
         let fields = [("state", state), ("after", after.map(|after| after.to_string()))];
         format!("{here}{}#batches", query_string(&fields))
     };
-    let next = batches.last().filter(|_| more).map(|last| link(query.state.clone(), Some(last.batch.0)));
+    let last = batches.last().map(|last| last.batch).or(waits.last().map(|last| last.batch));
+    let next = last.filter(|_| more).map(|last| link(query.state.clone(), Some(last.0)));
     let first = (after > 0).then(|| link(query.state.clone(), None));
     let cells = &run.cells;
     let begun = cells.succeeded.len() + cells.failed.len() + cells.running.len() + cells.waiting.len();
-    let choices = [
+    let to_start = cells.pending();
+    let mut choices: Vec<Choice> = [
         (None, "all", begun),
         (Some(BatchState::Failed), "failed", cells.failed.len()),
         (Some(BatchState::Running), "running", cells.running.len()),
@@ -111,21 +125,78 @@ pub async fn show<V: View>(
             word,
             count,
             href: link(Some(word.to_owned()), None),
-            chosen: state == wanted,
+            chosen: state == wanted && !wants_pending,
         })
         .collect();
-    let (pending, strip) = (cells.pending(), strip(cells));
+    choices.push(Choice {
+        word: "pending",
+        count: to_start,
+        href: link(Some("pending".to_owned()), None),
+        chosen: wants_pending,
+    });
+    let strip = strip(cells);
     let is_last = job.last.as_ref().is_some_and(|last| last.record.run == run.record.run);
-    let offers = if is_last { actions::offers(&job) } else { Vec::new() };
-    let page = RunPage { job, run, offers, pending, strip, failures, choices, batches, next, first };
+    let offers = if is_last { actions::offers(&job) } else { vec![actions::deletion(&job, run.record.run)] };
+    let page = RunPage {
+        job,
+        run,
+        offers,
+        is_last,
+        pending: to_start,
+        strip,
+        failures,
+        choices,
+        batches,
+        waits,
+        next,
+        first,
+    };
     render::page(form, &uri, "run.html", &page)
 }
 
 fn state_called(word: &str) -> Result<BatchState, PageError> {
-    let all = [BatchState::Failed, BatchState::Running, BatchState::Waiting, BatchState::Succeeded];
-    all.into_iter().find(|state| state.word() == word).ok_or_else(|| {
+    BatchState::called(word).ok_or_else(|| {
         PageError::bad_request(format!(
-            "`state` is {word}: it may be all, failed, running, waiting or succeeded."
+            "`state` is {word}: it may be all, failed, running, waiting, pending or succeeded."
         ))
     })
+}
+
+/// A batch that was not started, and why.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Pending {
+    /// Its number.
+    pub batch: BatchNum,
+    /// How many are to be started before it.
+    ahead: u32,
+    /// Why it was not started yet, for people.
+    why: String,
+}
+
+/// At most `limit` of the batches above `after` that are to be started, and whether there are more.
+pub fn pending(run: &RunEntry, after: BatchNum, limit: u32) -> (Vec<Pending>, bool) {
+    let all = run.cells.to_be_started();
+    let rest = all.without(&Ranges::span(1, after.0));
+    let before = all.len() - rest.len();
+    let mut found = Vec::new();
+    for (place, batch) in rest.iter().take(limit as usize).enumerate() {
+        let ahead = before.saturating_add(u32::try_from(place).unwrap_or(u32::MAX));
+        found.push(Pending { batch, ahead, why: why(run, ahead) });
+    }
+    (found, rest.len() > limit)
+}
+
+fn why(run: &RunEntry, ahead: u32) -> String {
+    let running = run.cells.running.len();
+    match run.standing {
+        Standing::Complete | Standing::Failed => "The run has ended.".to_owned(),
+        Standing::Suspended => "The run is suspended: resume goes on.".to_owned(),
+        Standing::Interrupted => "No process drives the run: resume goes on.".to_owned(),
+        Standing::Stopping => "The run is ending: nothing new starts.".to_owned(),
+        Standing::Running | Standing::Waiting | Standing::Pending => match (&run.waiting_words, ahead) {
+            (Some(words), _) => format!("It waits: {words}."),
+            (None, 0) => format!("It is the next one, when one of the {running} that run has ended."),
+            (None, ahead) => format!("In the queue: {ahead} before it, {running} at once."),
+        },
+    }
 }

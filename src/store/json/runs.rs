@@ -137,6 +137,25 @@ impl Json {
         .await
     }
 
+    /// Deletes the files of a job.
+    pub(in crate::store) async fn forget_job(&self, job: Uuid) -> Result<(), StoreError> {
+        self.blocking(move |json| {
+            let forgotten = || -> Result<(), JsonError> {
+                let Some(path) = json.path_of(job)? else { return Ok(()) };
+                exclusively(&path, || -> Result<(), JsonError> {
+                    if_there(fs::remove_dir_all(runs_folder(&path)))?;
+                    // Last, since the job is found by it.
+                    if_there(fs::remove_file(&path))?;
+                    Ok(())
+                })?;
+                json.found().remove(&job);
+                Ok(())
+            };
+            forgotten().map_err(|error| error.met("delete the job from", json.place.path()))
+        })
+        .await
+    }
+
     /// Every job.
     pub async fn jobs(&self) -> Result<Vec<JobRecord>, StoreError> {
         self.blocking(|json| match json.job_files() {

@@ -1,5 +1,7 @@
 //! Deleting what is known of a run.
 
+use uuid::Uuid;
+
 use super::Sqlite;
 use crate::{driver::ports::StoreError, job::identity::RunId};
 
@@ -26,6 +28,14 @@ impl Sqlite {
                  (SELECT 1 FROM job_runs r WHERE r.job = p.job AND r.ledger ->> 'planHash' = p.hash) LIMIT ?)";
         self.delete(unused, run, AT_ONCE).await?;
         Ok(())
+    }
+
+    /// Deletes a job of which no run is left, and its plans.
+    pub(in crate::store) async fn forget_job(&self, job: Uuid) -> Result<(), StoreError> {
+        let mut writer = self.connection.lock().await;
+        let query = sqlx::query("DELETE FROM jobs WHERE uid = ?").bind(job.to_string());
+        let deleted = query.execute(writer.clean().await).await;
+        deleted.map(drop).map_err(|error| self.failed("delete a job from", error))
     }
 
     async fn delete(&self, rows: &'static str, run: &RunId, limit: i64) -> Result<u64, StoreError> {

@@ -46,7 +46,7 @@ async fn next(response: &mut Response, rest: &mut String) -> Option<Event> {
 #[tokio::test]
 async fn whoever_listens_is_told_the_present_state_first() {
     let server = Server::start(sandbox_with_a_failed_run());
-    let events = format!("{}/runs/1/events", server.only_job().await);
+    let events = format!("/api/v1{}/runs/1/events", server.only_job().await);
     let mut stream = server.get(&events).send().await.unwrap();
     let first = next(&mut stream, &mut String::new()).await.unwrap();
     assert_eq!(first.name, "run");
@@ -54,7 +54,7 @@ async fn whoever_listens_is_told_the_present_state_first() {
     // An id of another process says nothing here.
     let mut other = server.get(&events).header("last-event-id", "00000000-1").send().await.unwrap();
     assert_eq!(next(&mut other, &mut String::new()).await.unwrap().data, first.data);
-    let mut changes = server.get("/events").send().await.unwrap();
+    let mut changes = server.get("/api/v1/events").send().await.unwrap();
     assert_eq!(next(&mut changes, &mut String::new()).await.unwrap().name, "change");
 }
 

@@ -67,16 +67,6 @@ async fn two_attempts_are_compared_line_by_line() {
 }
 
 #[tokio::test]
-async fn a_text_is_downloaded_whole_and_as_text() {
-    let server = Server::start(sandbox_with_a_failed_run());
-    let job = server.only_job().await;
-    let text = server.get(&format!("{job}/runs/1/batches/2/attempts/1/errors")).send().await.unwrap();
-    assert_eq!(text.headers()["content-type"], "text/plain; charset=utf-8");
-    assert_eq!(text.headers()["content-disposition"], "attachment; filename=\"review-r1-b2-a1-errors.txt\"");
-    assert_eq!(text.text().await.unwrap(), "it broke\n");
-}
-
-#[tokio::test]
 async fn what_is_not_there_says_so_in_the_form_that_was_asked_for() {
     let server = Server::start(sandbox_with_a_failed_run());
     let job = server.only_job().await;
@@ -147,7 +137,7 @@ async fn history_has_every_run_in_pages_and_as_a_table() {
     assert!(ids(&server.json("/history.json?phase=complete").await).is_empty());
     let job = server.json("/index.json?q=review").await["jobs"][0]["key"].as_str().unwrap().to_owned();
     assert_eq!(ids(&server.json(&format!("/history.json?job={job}")).await), ["review/2", "review/1"]);
-    let table = server.get("/history.csv?q=review").send().await.unwrap();
+    let table = server.get("/api/v1/history.csv?q=review").send().await.unwrap();
     assert_eq!(table.headers()["content-disposition"], "attachment; filename=\"mozart-history.csv\"");
     let table = table.text().await.unwrap();
     let lines: Vec<&str> = table.lines().collect();

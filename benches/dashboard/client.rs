@@ -1,0 +1,65 @@
+//! A client that costs next to nothing: one request written again and again on a connection that is kept.
+
+use std::{
+    io::{self, Read as _, Write as _},
+    net::TcpStream,
+    time::Duration,
+};
+
+pub struct Client {
+    stream: TcpStream,
+    host: String,
+    token: String,
+    buffer: Vec<u8>,
+}
+
+impl Client {
+    pub fn connect(address: &str, token: &str) -> Self {
+        let stream = TcpStream::connect(address).expect("a listener");
+        stream.set_nodelay(true).expect("a socket");
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket");
+        Self { stream, host: address.to_owned(), token: token.to_owned(), buffer: vec![0; 256 << 10] }
+    }
+
+    /// Status and body of what is answered.
+    pub fn get(&mut self, path: &str) -> (u16, Vec<u8>) {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\naccept: text/html\r\n\r\n",
+            self.host, self.token
+        );
+        self.stream.write_all(request.as_bytes()).expect("a connection");
+        self.answer().expect("an answer")
+    }
+
+    fn answer(&mut self) -> io::Result<(u16, Vec<u8>)> {
+        let mut got = Vec::new();
+        loop {
+            let read = self.stream.read(&mut self.buffer)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            got.extend_from_slice(&self.buffer[..read]);
+            let Some(end) = got.windows(4).position(|four| four == b"\r\n\r\n") else { continue };
+            let head = String::from_utf8_lossy(&got[..end]).to_lowercase();
+            let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+            let length: usize = length.and_then(|length| length.parse().ok()).expect("a length");
+            let whole = end + 4 + length;
+            while got.len() < whole {
+                let read = self.stream.read(&mut self.buffer)?;
+                if read == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                got.extend_from_slice(&self.buffer[..read]);
+            }
+            return Ok((status, got[end + 4..whole].to_vec()));
+        }
+    }
+
+    /// The JSON at `path`.
+    pub fn json(&mut self, path: &str) -> serde_json::Value {
+        let (status, body) = self.get(path);
+        assert_eq!(status, 200, "{path}");
+        serde_json::from_slice(&body).expect("JSON")
+    }
+}

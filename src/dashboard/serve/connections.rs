@@ -1,0 +1,170 @@
+//! Connections that cannot be too many, too slow or too large: what a stranger can hold is bounded, and takes nothing from
+//! who was let in.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    io,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
+use hyper::{
+    server::conn::http1,
+    service::{Service as _, service_fn},
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use nix::sys::socket::{setsockopt, sockopt::SndBuf};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::{AbortHandle, JoinSet},
+};
+
+use super::patient::Patient;
+
+/// So many connections may be open on which nobody was let in so far; the oldest makes room for the next.
+const STRANGERS: usize = 256;
+/// So many connections may be open in all. More wait until one is closed.
+const CONNECTIONS: usize = 4_096;
+/// A request's head comes within this time, also the next one's on a connection that is kept open.
+const HEAD: Duration = Duration::from_secs(20);
+/// An answer begins within this time of its request's head: an action may wait a minute for a run to begin.
+const ANSWER: Duration = Duration::from_mins(2);
+/// Who reads nothing of an answer for so long is gone.
+const READER: Duration = Duration::from_secs(30);
+/// The largest head of a request, in bytes, and the most fields of one.
+const HEAD_BYTES: usize = 16 << 10;
+const HEAD_FIELDS: usize = 64;
+/// The most that a connection keeps in memory of what is read or written, in bytes.
+const BUFFER: usize = 64 << 10;
+/// The most that the system keeps for a connection of what is sent and not read, in bytes. Its own bound is some MiB.
+const SYSTEM_BUFFER: usize = 128 << 10;
+/// How long nothing is accepted when the system has no descriptor left.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Serves `routes` for as long as it is polled. Connections end with it.
+pub async fn serve(listener: TcpListener, routes: Router) {
+    let mut connections = JoinSet::new();
+    let strangers = Arc::new(Strangers::default());
+    let mut number = 0;
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+                Ok((stream, _)) => {
+                    if let Err(error) = setsockopt(&stream, SndBuf, &SYSTEM_BUFFER) {
+                        tracing::debug!(%error, "the system keeps its own bound on what is sent and not read");
+                    }
+                    number += 1;
+                    let guest = Guest { number, known: AtomicBool::new(false), strangers: Arc::clone(&strangers) };
+                    let handle = connections.spawn(connection(stream, routes.clone(), guest));
+                    strangers.arrive(number, handle);
+                }
+                Err(error) if concerns_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, connections = connections.len(), "no connection can be accepted for now");
+                    strangers.make_room();
+                    tokio::time::sleep(PAUSE).await;
+                }
+            },
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Connections on which nobody was let in, the oldest first.
+#[derive(Debug, Default)]
+struct Strangers(Mutex<VecDeque<(u64, AbortHandle)>>);
+
+impl Strangers {
+    fn all(&self) -> std::sync::MutexGuard<'_, VecDeque<(u64, AbortHandle)>> {
+        // It is whole after any panic: each use is one change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn arrive(&self, number: u64, handle: AbortHandle) {
+        let mut all = self.all();
+        if all.len() >= STRANGERS {
+            all.retain(|(_, handle)| !handle.is_finished());
+        }
+        if all.len() >= STRANGERS
+            && let Some((_, oldest)) = all.pop_front()
+        {
+            oldest.abort();
+        }
+        all.push_back((number, handle));
+    }
+
+    fn make_room(&self) {
+        if let Some((_, oldest)) = self.all().pop_front() {
+            oldest.abort();
+        }
+    }
+
+    fn forget(&self, number: u64) {
+        self.all().retain(|(other, _)| *other != number);
+    }
+}
+
+/// Who is on a connection.
+#[derive(Debug)]
+struct Guest {
+    number: u64,
+    /// Whether a request of his was let in.
+    known: AtomicBool,
+    strangers: Arc<Strangers>,
+}
+
+impl Guest {
+    fn was_answered(&self, status: StatusCode) {
+        let let_in = !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+        if let_in && !self.known.swap(true, Ordering::Relaxed) {
+            self.strangers.forget(self.number);
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, routes: Router, guest: Guest) {
+    let routes = TowerToHyperService::new(routes);
+    let guest = Arc::new(guest);
+    let service = service_fn(|request| {
+        let answer = tokio::time::timeout(ANSWER, routes.call(request));
+        let guest = Arc::clone(&guest);
+        async move {
+            let response: Response = match answer.await {
+                Ok(Ok(response)) => response,
+                Ok(Err(never)) => match never {},
+                Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+            };
+            guest.was_answered(response.status());
+            Ok::<_, Infallible>(response)
+        }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_headers(HEAD_FIELDS)
+        .max_header_size(HEAD_BYTES)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(Patient::new(stream, READER)), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a connection has broken off");
+    }
+    guest.strangers.forget(guest.number);
+}
