@@ -111,7 +111,7 @@ pub struct Found {
     /// Those that all of the query but its phase leaves.
     pub before_phase: BTreeMap<Standing, usize>,
     /// How many the whole query leaves.
-    pub found: usize,
+    pub left: usize,
     /// A page of them.
     pub jobs: Vec<JobEntry>,
     /// Whether others stand before it.
@@ -137,7 +137,7 @@ pub fn find(jobs: &[JobEntry], query: &JobsQuery, now: Timestamp) -> Result<Foun
             .ok_or_else(|| PageError::bad_request(format!("`phase` is {phase}, which no job can be in.")))?;
         jobs.retain(|job| job.last.as_ref().is_some_and(|last| last.standing == wanted));
     }
-    let found = jobs.len();
+    let left = jobs.len();
     jobs.sort_by_cached_key(|job| (sort.rank(job), job.key.clone()));
     let begin = match given(query.after.as_ref()) {
         None => 0,
@@ -153,7 +153,7 @@ pub fn find(jobs: &[JobEntry], query: &JobsQuery, now: Timestamp) -> Result<Foun
     let jobs: Vec<JobEntry> = jobs.into_iter().skip(begin).take(limit).cloned().collect();
     let next = jobs.last().filter(|_| more);
     let next = next.map(|last| format!("{}~{}", Sort::written(&sort.rank(last)), last.key));
-    Ok(Found { total, before_phase, found, jobs, is_later: begin > 0, next })
+    Ok(Found { total, before_phase, left, jobs, is_later: begin > 0, next })
 }
 
 fn given(text: Option<&String>) -> Option<&str> {

@@ -59,7 +59,7 @@ pub async fn jobs<V: View>(
     let jobs = site.view.jobs().await?;
     let text = site.rendered.text(&jobs, &query, || {
         let found = find(&jobs, &query, jiff::Timestamp::now())?;
-        let list = JobList { jobs: found.jobs, total: found.total, found: found.found, next: found.next };
+        let list = JobList { jobs: found.jobs, total: found.total, found: found.left, next: found.next };
         Ok(serde_json::to_vec(&list).expect("records have no keys that JSON lacks").into())
     })?;
     Ok(([(header::CONTENT_TYPE, "application/json")], text).into_response())
@@ -213,7 +213,7 @@ pub struct Batch {
     /// Its number.
     number: BatchNum,
     /// What is known of it; nothing before it was started.
-    batch: Option<BatchRecord>,
+    record: Option<BatchRecord>,
     /// Why it was not started yet, if it was not.
     pending: Option<Pending>,
     /// The attempts at it, by number.
@@ -233,14 +233,14 @@ pub async fn batch<V: View>(
     let found = found.pop().filter(|batch| batch.batch == number);
     let waits = pending(&run, before, 1).0.pop().filter(|pending| pending.batch == number && found.is_none());
     let attempts = view.attempts(&run.id, number).await?;
-    Ok(Json(Batch { number, batch: found, pending: waits, attempts }))
+    Ok(Json(Batch { number, record: found, pending: waits, attempts }))
 }
 
 /// An attempt.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Attempt {
     /// What is known of it.
-    attempt: AttemptRecord,
+    record: AttemptRecord,
     /// What its validations found; nothing where none were looked at.
     findings: Vec<Finding>,
 }
@@ -257,7 +257,7 @@ pub async fn attempt<V: View>(
     let attempt = attempts.into_iter().find(|attempt| attempt.ordinal == ordinal).ok_or_else(|| {
         PageError::not_found(format!("Batch {batch} has {count} attempts, and no attempt {ordinal}."))
     })?;
-    Ok(Json(Attempt { attempt, findings: site.view.findings(&run.id, key).await? }))
+    Ok(Json(Attempt { record: attempt, findings: site.view.findings(&run.id, key).await? }))
 }
 
 /// Runs of all jobs.

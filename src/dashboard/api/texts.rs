@@ -35,10 +35,10 @@ pub async fn show<V: View>(
     let total =
         found.ok_or_else(|| PageError::not_found("This text was not written, or its files are gone."))?.total;
     let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
-    let (status, range) = match asked.and_then(|asked| range_of(asked, total)) {
-        None => (StatusCode::OK, 0..total),
-        Some(Some(range)) => (StatusCode::PARTIAL_CONTENT, range),
-        Some(None) => {
+    let (status, range) = match asked.map_or(Asked::Whole, |asked| Asked::of(asked, total)) {
+        Asked::Whole => (StatusCode::OK, 0..total),
+        Asked::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
+        Asked::Beyond => {
             let told = [(header::CONTENT_RANGE, format!("bytes */{total}"))];
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, told).into_response());
         }
@@ -62,22 +62,36 @@ fn value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("attachment"))
 }
 
-/// The bytes that `Range` asks for of `total`: `None` for all, as of a field that is not understood; `Some(None)` where
-/// there are none.
-fn range_of(asked: &str, total: u64) -> Option<Option<Range<u64>>> {
+/// What `Range` asks for.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    /// All, as with a field that is not understood.
+    Whole,
+    Part(Range<u64>),
+    /// What is not there.
+    Beyond,
+}
+
+impl Asked {
+    fn of(asked: &str, total: u64) -> Self {
+        match range(asked, total) {
+            None => Self::Whole,
+            Some(range) if range.is_empty() => Self::Beyond,
+            Some(range) => Self::Part(range),
+        }
+    }
+}
+
+fn range(asked: &str, total: u64) -> Option<Range<u64>> {
     let (first, last) = asked.strip_prefix("bytes=")?.split_once('-')?;
-    let range = match (first.trim(), last.trim()) {
-        ("", last) => total.saturating_sub(last.parse().ok()?)..total,
-        (first, "") => first.parse().ok()?..total,
+    match (first.trim(), last.trim()) {
+        ("", last) => Some(total.saturating_sub(last.parse().ok()?)..total),
+        (first, "") => Some(first.parse().ok()?..total),
         (first, last) => {
             let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
-            if last < first {
-                return None;
-            }
-            first..total.min(last.saturating_add(1))
+            (first <= last).then(|| first..total.min(last.saturating_add(1)))
         }
-    };
-    Some((range.start < range.end).then_some(range))
+    }
 }
 
 fn bytes<V: View>(site: Site<V>, run: RunId, key: AttemptKey, kind: TextKind, range: Range<u64>) -> Body {
@@ -106,19 +120,19 @@ mod tests {
     #[test]
     fn a_range_is_cut_to_what_is_there_and_nonsense_asks_for_all() {
         for (asked, found) in [
-            ("bytes=0-3", Some(Some(0..4))),
-            ("bytes=2-", Some(Some(2..10))),
-            ("bytes=-3", Some(Some(7..10))),
-            ("bytes=-99", Some(Some(0..10))),
-            ("bytes=8-99", Some(Some(8..10))),
-            ("bytes=10-", Some(None)),
-            ("bytes=-0", Some(None)),
-            ("bytes=3-2", None),
-            ("bytes=0-1,4-5", None),
-            ("lines=0-1", None),
-            ("bytes=x-", None),
+            ("bytes=0-3", Asked::Part(0..4)),
+            ("bytes=2-", Asked::Part(2..10)),
+            ("bytes=-3", Asked::Part(7..10)),
+            ("bytes=-99", Asked::Part(0..10)),
+            ("bytes=8-99", Asked::Part(8..10)),
+            ("bytes=10-", Asked::Beyond),
+            ("bytes=-0", Asked::Beyond),
+            ("bytes=3-2", Asked::Whole),
+            ("bytes=0-1,4-5", Asked::Whole),
+            ("lines=0-1", Asked::Whole),
+            ("bytes=x-", Asked::Whole),
         ] {
-            assert_eq!(range_of(asked, 10), found, "{asked}");
+            assert_eq!(Asked::of(asked, 10), found, "{asked}");
         }
     }
 }

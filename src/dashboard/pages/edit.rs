@@ -1,5 +1,7 @@
 //! A job's text, to be changed: first a form, then what differs, before anything is written.
 
+use std::fmt::Write as _;
+
 use axum::{
     Extension,
     body::Bytes,
@@ -109,7 +111,10 @@ fn page(job: JobEntry, text: String, written: &str, pieces: Option<Vec<Vec<Line>
 
 /// What tells a text from others.
 pub fn hash(text: &[u8]) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(text).iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Browsers send every end of a line as two characters.

@@ -89,7 +89,7 @@ impl HomePage {
         Ok(Self {
             jobs: found.jobs,
             total: found.total,
-            found: found.found,
+            found: found.left,
             counts: counts(&found.before_phase, &query),
             banners,
             namespaces,

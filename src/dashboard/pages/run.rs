@@ -112,14 +112,14 @@ pub async fn show<V: View>(
     let cells = &run.cells;
     let begun = cells.succeeded.len() + cells.failed.len() + cells.running.len() + cells.waiting.len();
     let to_start = cells.pending();
-    let mut choices: Vec<Choice> = [
+    let choices = [
         (None, "all", begun),
         (Some(BatchState::Failed), "failed", cells.failed.len()),
         (Some(BatchState::Running), "running", cells.running.len()),
         (Some(BatchState::Waiting), "waiting", cells.waiting.len()),
         (Some(BatchState::Succeeded), "succeeded", cells.succeeded.len()),
     ];
-    let choices = choices
+    let mut choices: Vec<Choice> = choices
         .into_iter()
         .map(|(state, word, count)| Choice {
             word,

@@ -1,7 +1,7 @@
 //! `/api/v1`: its document, and that what is answered is what that says.
 
 use mozart::{
-    dashboard::{document, route_list},
+    dashboard::{document as published, route_list},
     local::view::LocalView,
 };
 use reqwest::{
@@ -18,7 +18,7 @@ use crate::{examples::check_generated, support::Sandbox};
 
 #[test]
 fn the_document_has_every_address_of_the_router_and_no_other() {
-    let document = document::<LocalView>();
+    let document = published::<LocalView>();
     let mut routes: Vec<(String, String)> = route_list::<LocalView>()
         .into_iter()
         .filter(|route| route.path.starts_with("/api/v1/"))
@@ -54,7 +54,7 @@ fn answer_of<'a>(document: &'a Value, path: &str, media: &str) -> &'a Value {
 async fn what_the_api_answers_is_what_its_document_says() {
     let server = Server::start(sandbox_with_a_failed_run());
     let document = server.json("/api/v1/openapi.json").await;
-    assert_eq!(document, document::<LocalView>());
+    assert_eq!(document, published::<LocalView>());
     let key = server.json("/api/v1/jobs").await["jobs"][0]["key"].as_str().unwrap().to_owned();
     let mut looked_at = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -185,7 +185,7 @@ async fn programs_act_by_json_and_by_nothing_that_a_form_of_another_page_could_s
         let answer = post(action, "application/json", body.clone()).send().await.unwrap();
         assert_eq!(answer.status(), status, "{action} {body}");
         let answer: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
-        let document = document::<LocalView>();
+        let document = published::<LocalView>();
         let schema = if status == 409 { "Results" } else { "Problem" };
         let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
         assert_eq!(faults(&document, &schema, &answer), [""; 0], "{action} {body}: {answer}");

@@ -1,5 +1,7 @@
 //! Jobs and runs that are deleted: from the dashboard and by the command line.
 
+use std::process::Stdio;
+
 use reqwest::{
     Method,
     header::{AUTHORIZATION, CONTENT_TYPE, LOCATION},
@@ -105,7 +107,8 @@ async fn a_job_that_a_process_drives_is_not_deleted() {
     let sandbox = Sandbox::new();
     sandbox
         .write("slow.yaml", &JOB.replace("read -r n;", "read -r n; while [ ! -e go ]; do sleep 0.05; done;"));
-    let mut run = sandbox.mozart(["run", "slow.yaml"]).spawn().unwrap();
+    let mut command = sandbox.mozart(["run", "slow.yaml"]);
+    let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let server = Server::start(sandbox);
     let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
     while server.json("/api/v1/jobs").await["jobs"][0]["last"]["standing"] != "running" {
