@@ -242,6 +242,8 @@ pub struct Offer {
     label: String,
     /// Where one is asked whether it is meant.
     href: String,
+    /// Whether it cannot be undone.
+    destroys: bool,
     /// Why it cannot be done now; nothing when it can.
     refused: Option<String>,
     command: String,
@@ -254,11 +256,15 @@ pub fn offers(job: &JobEntry) -> Vec<Offer> {
         label: action.label(),
         href: format!("/confirm/{name}?job={}", job.key),
         refused: action.refused(job),
+        destroys: action.destroys(),
         command: action.command(job),
     };
     let mut offers: Vec<Offer> = NAMED.into_iter().map(offer).collect();
     let edit = Action::Edit(Edited { text: String::new(), seen: String::new() });
-    offers.push(Offer { href: format!("/jobs/{}/edit", job.key), ..offer((EDIT, edit)) });
+    let edit = Offer { href: format!("/jobs/{}/edit", job.key), ..offer((EDIT, edit)) };
+    // What cannot be undone stands last.
+    let safe = offers.iter().take_while(|offer| !offer.destroys).count();
+    offers.insert(safe, edit);
     offers
 }
 
@@ -270,6 +276,7 @@ pub fn deletion(job: &JobEntry, run: u32) -> Offer {
         label: "Delete this run".to_owned(),
         href: format!("/confirm/delete?job={}&run={run}", job.key),
         refused: action.refused(job),
+        destroys: action.destroys(),
         command: action.command(job),
     }
 }

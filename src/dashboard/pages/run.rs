@@ -196,7 +196,7 @@ fn why(run: &RunEntry, ahead: u32) -> String {
         Standing::Running | Standing::Waiting | Standing::Pending => match (&run.waiting_words, ahead) {
             (Some(words), _) => format!("It waits: {words}."),
             (None, 0) => format!("It is the next one, when one of the {running} that run has ended."),
-            (None, ahead) => format!("In the queue: {ahead} before it, {running} at once."),
+            (None, ahead) => format!("In the queue: {ahead} before it, {running} run at once."),
         },
     }
 }
