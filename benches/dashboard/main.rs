@@ -10,7 +10,6 @@ mod listeners;
 mod machine;
 mod pages;
 #[path = "../compare/report.rs"]
-#[expect(dead_code, reason = "the other benches need more of it")]
 mod report;
 mod requests;
 #[path = "../compare/sample.rs"]

@@ -82,7 +82,7 @@ fn far(client: &mut Client, path: &str) -> String {
     // Ten pages of 50 at a time.
     for _ in 0..(FAR - 1).div_ceil(10) {
         let page = client.json(&format!("{path}?limit=500&after={after}"));
-        after = page["next"].as_str().expect("more pages").to_owned();
+        page["next"].as_str().expect("more pages").clone_into(&mut after);
     }
     after
 }

@@ -22,7 +22,7 @@ fn look(document: &Value, schema: &Value, value: &Value, at: &str, faults: &mut 
     for (name, rule) in rules {
         match name.as_str() {
             "type" if !kinds(rule).any(|kind| is(value, kind)) => {
-                faults.push(format!("{at} is no {rule}: {value}"))
+                faults.push(format!("{at} is no {rule}: {value}"));
             }
             "enum" if !rule.as_array().unwrap().contains(value) => {
                 faults.push(format!("{at} is none of {rule}: {value}"));
