@@ -8,7 +8,7 @@ use mozart::{
     dashboard::{
         Actions, Server, View, ViewError,
         actions::{Action, ActionError},
-        view::{Driver, HistoryList, HistoryWanted, JobEntry, Piece, RunEntry, Spec, Text, TextKind},
+        view::{Driver, HistoryList, HistoryWanted, JobEntry, Piece, Rights, RunEntry, Spec, Text, TextKind},
     },
     engine::{
         ledger::{Ledger, RunPhase, RunStart},
@@ -95,6 +95,7 @@ impl View for Clock {
             created: now,
             used: now,
             last: Some(self.entry()),
+            rights: Rights::default(),
         }))
     }
 
