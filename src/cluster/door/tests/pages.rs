@@ -111,10 +111,14 @@ async fn every_page_refuses_a_strange_token_and_one_that_is_for_another_namespac
     assert!(addresses.len() > 8, "the list is the router's: {addresses:?}");
     for (route, method, path) in addresses {
         let ask = || {
-            let request = house
-                .request(method.clone(), &path)
-                .header("content-type", "application/x-www-form-urlencoded");
-            if route.access == Access::Change { request.body("job=other~day") } else { request }
+            let request = house.request(method.clone(), &path);
+            let (media, body) = if path.starts_with("/api/") {
+                ("application/json", r#"{"jobs": ["other~day"]}"#)
+            } else {
+                ("application/x-www-form-urlencoded", "job=other~day")
+            };
+            let request = request.header("content-type", media);
+            if route.access == Access::Change { request.body(body) } else { request }
         };
         let plain = ask().send().await.unwrap();
         assert_eq!(plain.status(), 401, "{route:?} without a token");
@@ -225,7 +229,7 @@ async fn a_job_that_was_deleted_is_shown_from_history_and_one_made_anew_has_the_
 #[tokio::test]
 async fn a_run_is_followed_live_until_its_listener_is_known_no_longer() {
     let house = House::open().await.with_jobs();
-    let mut events = house.get("carl", "/jobs/team~night/runs/1/events").send().await.unwrap();
+    let mut events = house.get("carl", "/api/v1/jobs/team~night/runs/1/events").send().await.unwrap();
     assert_eq!(events.status(), 200);
     let mut said = String::new();
     let mut until = async |wanted: &str| {
