@@ -16,8 +16,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-/// So long an answer is believed.
+/// So long it is believed what somebody may.
 const BELIEVED: Duration = Duration::from_mins(1);
+/// And who he is: less, so that a live stream that is looked at now and then ends within a minute after its token.
+const KNOWN: Duration = Duration::from_secs(30);
 /// A refusal for less: a right that was just given should count.
 const REFUSAL_BELIEVED: Duration = Duration::from_secs(5);
 /// The API server is waited for so long.
@@ -145,7 +147,7 @@ impl Visitors {
             user
         } else {
             let user = self.whose(token).await?;
-            let long = if user.is_ok() { BELIEVED } else { REFUSAL_BELIEVED };
+            let long = if user.is_ok() { KNOWN } else { REFUSAL_BELIEVED };
             self.users.put(hash, user.clone(), long);
             user
         };

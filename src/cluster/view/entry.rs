@@ -63,7 +63,8 @@ fn named(key: &Key, uid: Uuid, created: Timestamp) -> JobEntry {
         namespace: Some(namespace.clone()),
         labels: BTreeMap::new(),
         conditions: Vec::new(),
-        command_name: format!("{name} -n {namespace}"),
+        // Before the name, so that a run can stand behind it.
+        command_name: format!("-n {namespace} {name}"),
         created,
         used: created,
         last: None,

@@ -319,3 +319,83 @@ async fn a_door_that_asks_nobody_shows_everything_says_so_and_changes_nothing() 
     let error = house.request(Method::GET, "/jobs/team~none").send().await.unwrap();
     assert!(error.text().await.unwrap().contains("--auth=none"), "on every page");
 }
+
+/// Issue 8: live streams are looked at again within a minute.
+#[tokio::test(start_paused = true)]
+async fn a_stream_ends_within_a_minute_after_the_token_of_its_listener() {
+    let api = Api::default();
+    let visitors = Arc::new(Visitors::new(api.client("operator")));
+    let cluster = Cluster::new(
+        api.client("operator"),
+        Scope::Cluster,
+        None,
+        Arc::clone(&visitors),
+        Arc::new(|_| unreachable!("nobody changes anything")),
+    );
+    let house = Arc::new(crate::cluster::door::House {
+        archive: None,
+        visitors: Arc::clone(&visitors),
+        sessions: Sessions::new(),
+        rooms: Rooms::new(cluster),
+        auth: Auth::Token,
+        hosts: Hosts::default(),
+    });
+    let stream = async || {
+        let visitor = visitors.of("carl").await.unwrap();
+        let endless = Told::from_stream(futures::stream::pending::<Result<Vec<u8>, Infallible>>());
+        let response = Response::builder().header("content-type", "text/event-stream").body(endless).unwrap();
+        let watched = crate::cluster::door::entrance::watched(response, Arc::clone(&house), visitor);
+        axum::body::to_bytes(watched.into_body(), usize::MAX)
+    };
+    let open = stream().await;
+    let goes_on = tokio::time::timeout(Duration::from_hours(1), open).await;
+    assert!(goes_on.is_err(), "it goes on for as long as the token does");
+    let open = stream().await;
+    api.expired.lock().unwrap().insert("carl".to_owned());
+    let ended = tokio::time::timeout(Duration::from_mins(1), open).await;
+    assert!(ended.expect("it ends").unwrap().is_empty());
+}
+
+/// What `kubectl mozart dashboard` serves on this machine, of the operator's dashboard.
+#[tokio::test]
+async fn a_window_shows_the_dashboard_by_the_token_of_the_kubeconfig_and_the_browser_sees_none() {
+    let house = House::open().await.with_jobs();
+    let way = Way { server: Some(house.url.clone()), account: None };
+    let mut config = kube::Config::new("http://127.0.0.1:9".parse().unwrap());
+    config.auth_info.token = Some("carl".to_owned().into());
+    let window = reach::Window::open(&way, &config, &house.api.client("cli"), "team").await.unwrap();
+    let server = dashboard::Server::listen(0).await.unwrap();
+    let (base, link) = (server.base(), server.link("/"));
+    tokio::spawn(server.pass_on(window.routes()));
+    let client = reqwest::Client::builder().redirect(Policy::none()).no_proxy().build().unwrap();
+
+    let stranger = client.get(format!("{base}/")).send().await.unwrap();
+    assert_eq!(stranger.status(), 401, "the address that was printed opens it, and nothing else");
+    assert!(stranger.headers().contains_key(CONTENT_SECURITY_POLICY));
+    let turned = client.get(&link).send().await.unwrap();
+    let cookie = turned.headers()[SET_COOKIE].to_str().unwrap().to_owned();
+    assert!(!cookie.contains("carl"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap();
+    let ask = |path: &str| client.get(format!("{base}{path}")).header(COOKIE, cookie);
+    let page = ask("/jobs/team~night").send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    assert!(page.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().starts_with("default-src 'none'"));
+    assert!(page.text().await.unwrap().contains(">carl</span>"));
+    let home: Value =
+        serde_json::from_str(&ask("/index.json").send().await.unwrap().text().await.unwrap()).unwrap();
+    assert_eq!(home["total"], 1);
+    let refused = ask("/jobs/other~day").send().await.unwrap();
+    assert_eq!(refused.status(), 403);
+    assert!(refused.text().await.unwrap().contains("carl may not get the MozartJob day"));
+    let mut events = ask("/jobs/team~night/runs/1/events").send().await.unwrap();
+    let first = events.chunk().await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&first).contains("\"succeeded\":1"), "{first:?}");
+    let form = client.post(format!("{base}/actions/suspend")).header(COOKIE, cookie);
+    let form = form.header("content-type", "application/x-www-form-urlencoded").body("job=team~night");
+    let done = form.header(ORIGIN, &base).send().await.unwrap();
+    assert_eq!(
+        (done.status().as_u16(), done.headers()[LOCATION].to_str().unwrap()),
+        (303, "/jobs/team~night/runs/1")
+    );
+    assert_eq!(house.api.server.writes()[0].by, "carl");
+}

@@ -119,7 +119,7 @@ async fn the_dashboard_is_live_through_the_api_server_and_shows_one_namespace_th
         ["install", "mozart", CHART, "--values", "-", "--wait", "--take-ownership", "--force-conflicts"];
     let notes = release(&namespace, &install, &values).await;
     assert!(notes.contains("kubectl mozart dashboard"), "{notes}");
-    apply(&namespace, &job("steps", 3, STEPS)).await;
+    apply(&namespace, &job("steps", 5, STEPS)).await;
     let mut elsewhere = job("elsewhere", 1, "true");
     elsewhere["spec"]["suspend"] = json!(true);
     elsewhere["spec"]["workspace"] = json!({"emptyDir": {}});
