@@ -4,8 +4,11 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use super::view::{JobEntry, RunEntry, Standing};
+use super::view::{JobEntry, Rights, RunEntry, Standing};
 use crate::engine::ranges::Ranges;
+
+/// Why a run of a job of a cluster is not deleted.
+pub const RUNS_GO_BY_THE_SPEC: &str = "In a cluster a job's history.keepRuns says which runs are kept.";
 
 /// A verb.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,9 +171,19 @@ impl Action {
             Self::StopNow => format!("mozart stop {name} --now"),
             Self::RetryFailed => format!("mozart retry {name} --failed"),
             Self::RetryBatches(batches) => format!("mozart retry {name} --batches {batches}"),
-            Self::Again => format!("mozart run {} --rerun=All", job.origin),
+            Self::Again => match &job.namespace {
+                None => format!("mozart run {} --rerun=All", job.origin),
+                Some(namespace) => format!(
+                    "kubectl patch mozartjob {} -n {namespace} --type=merge -p \
+                     '{{\"spec\":{{\"rerun\":{{\"id\":\"'$(date +%s)'\",\"select\":\"All\"}}}}}}'",
+                    job.name
+                ),
+            },
             Self::Delete => format!("mozart delete {name}"),
             Self::DeleteRun(run) => format!("mozart delete {name}/{run}"),
+            Self::Edit(_) if job.namespace.is_some() => {
+                format!("kubectl edit mozartjob {} -n {}", job.name, job.origin)
+            }
             Self::Edit(_) => {
                 let over = job.last.as_ref().is_some_and(|last| last.record.ended.is_some());
                 format!("mozart run {} {}", job.origin, if over { "--rerun=All" } else { "--continue" })
@@ -180,14 +193,17 @@ impl Action {
 
     /// Why it cannot be done to a job, or not by who asks; `None` when it can.
     pub fn refused(&self, job: &JobEntry) -> Option<String> {
-        let elsewhere = match self {
-            Self::Edit(_) => Some("In a cluster a job is changed where it is written, and applied again."),
-            Self::DeleteRun(_) => Some("In a cluster a job's history.keepRuns says which runs are kept."),
+        let active = job.last.as_ref().is_some_and(|last| last.record.ended.is_none());
+        let in_a_cluster = match self {
+            Self::DeleteRun(_) => Some(RUNS_GO_BY_THE_SPEC),
+            Self::Edit(_) if active => Some("Its run keeps to its plan: stop it first, or let it finish."),
             _ => None,
         };
-        let elsewhere = elsewhere.filter(|_| job.namespace.is_some());
-        let refused = elsewhere.or_else(|| self.out_of_place(job.last.as_ref()));
-        job.rights.change.clone().or_else(|| refused.map(str::to_owned))
+        let in_a_cluster = in_a_cluster.filter(|_| job.namespace.is_some());
+        let refused = in_a_cluster.or_else(|| self.out_of_place(job.last.as_ref()));
+        let Rights { change, delete } = &job.rights;
+        let right = if matches!(self, Self::Delete) { delete } else { change };
+        right.clone().or_else(|| refused.map(str::to_owned))
     }
 
     /// Why it makes no sense for a job whose last run is `run`.

@@ -100,6 +100,8 @@ pub struct Seat {
     pub place: String,
     /// The same in a sentence.
     pub title: String,
+    /// Whether it is a cluster.
+    pub cluster: bool,
     /// Who looks, where that is known.
     pub who: Option<String>,
     /// Whether a cookie lets him in, which he may give up.

@@ -146,8 +146,10 @@ pub struct JobEntry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Rights {
-    /// Change what it says: every verb does.
+    /// Change what it says: every verb but one does.
     pub change: Option<String>,
+    /// Delete it.
+    pub delete: Option<String>,
 }
 
 /// Something that holds of a job or not, and why.

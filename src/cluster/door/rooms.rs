@@ -78,7 +78,7 @@ impl Rooms {
         };
         let view = ClusterView::new(Arc::clone(&self.cluster), seen_by);
         let pages = dashboard::pages(Arc::new(view));
-        let seat = Arc::new(Seat { place, title, who, signed_in: false, notice });
+        let seat = Arc::new(Seat { place, title, cluster: true, who, signed_in: false, notice });
         Room { pages, seat, used: now }
     }
 }

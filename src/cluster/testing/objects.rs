@@ -225,6 +225,7 @@ fn patched(mut object: Value, asked: &Asked) -> Result<Value, Refusal> {
                     }
                 }
                 Some("/status") => object["status"] = step["value"].clone(),
+                Some("/spec") => object["spec"] = step["value"].clone(),
                 _ => return Err((StatusCode::UNPROCESSABLE_ENTITY, "Invalid")),
             }
         }

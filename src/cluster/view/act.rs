@@ -7,7 +7,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-use super::{ClusterView, Name};
+use super::{ClusterView, Name, edit::edit};
 use crate::{
     cluster::{
         store::resource,
@@ -15,20 +15,20 @@ use crate::{
         visitors::Deed,
     },
     dashboard::{
-        actions::{Action, ActionError, Actions},
+        actions::{Action, ActionError, Actions, RUNS_GO_BY_THE_SPEC},
         view::{JobEntry, Rights},
     },
 };
 
 /// Who changes it, as the API server remembers it beside the person.
-const MANAGER: &str = "mozart-dashboard";
+pub(super) const MANAGER: &str = "mozart-dashboard";
 
-fn no(message: impl Into<String>) -> ActionError {
+pub(super) fn no(message: impl Into<String>) -> ActionError {
     ActionError { message: message.into() }
 }
 
 /// What the API server said, for people.
-fn refused(error: kube::Error) -> ActionError {
+pub(super) fn refused(error: kube::Error) -> ActionError {
     match error {
         kube::Error::Api(status) => no(status.message.clone()),
         error => no(format!("The API server could not be asked: {error}")),
@@ -39,17 +39,18 @@ impl ClusterView {
     /// What he may do to a job.
     pub(super) async fn rights(&self, (namespace, name): &Name) -> Rights {
         let Some(visitor) = self.visitor() else {
-            return Rights {
-                change: Some("This dashboard asks nobody who he is, so it only reads.".to_owned()),
-            };
+            let why = Some("This dashboard asks nobody who he is, so it only reads.".to_owned());
+            return Rights { change: why.clone(), delete: why };
         };
-        let deed = Deed::with("patch", namespace, name);
-        let change = match self.may(&deed).await {
-            Ok(true) => None,
-            Ok(false) => Some(format!("{} may not {deed}: ask for the role edit.", visitor.name)),
-            Err(error) => Some(format!("{error}: {}.", error.source)),
+        let why_not = async |verb| {
+            let deed = Deed::with(verb, namespace, name);
+            match self.may(&deed).await {
+                Ok(true) => None,
+                Ok(false) => Some(format!("{} may not {deed}: ask for the role edit.", visitor.name)),
+                Err(error) => Some(format!("{error}: {}.", error.source)),
+            }
         };
-        Rights { change }
+        Rights { change: why_not("patch").await, delete: why_not("delete").await }
     }
 
     async fn change(
@@ -85,11 +86,8 @@ impl Actions for ClusterView {
             Action::RetryBatches(batches) => Verb::Retry(Some(batches)),
             Action::Again => Verb::Again,
             Action::Delete => return delete(&jobs, job).await,
-            Action::DeleteRun(_) | Action::Edit(_) => {
-                return Err(no(action
-                    .refused(job)
-                    .unwrap_or_else(|| "This is not done in a cluster.".to_owned())));
-            }
+            Action::Edit(edited) => return edit(&jobs, found, edited).await,
+            Action::DeleteRun(_) => return Err(no(RUNS_GO_BY_THE_SPEC)),
         };
         match verb.of(&job.name, &found, Timestamp::now()) {
             Answer::Change { spec, what } => {

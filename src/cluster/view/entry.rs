@@ -49,7 +49,8 @@ fn condition(condition: &status::Condition) -> Condition {
 
 /// A job of which only history tells.
 pub(super) fn gone(key: &Key, record: &JobRecord, last: Option<RunEntry>) -> JobEntry {
-    let rights = Rights { change: Some("The job was deleted.".to_owned()) };
+    let why = Some("The job was deleted.".to_owned());
+    let rights = Rights { change: why.clone(), delete: why };
     JobEntry { used: record.used, last, rights, ..named(key, record.uid, record.created) }
 }
 

@@ -2,6 +2,7 @@
 //! batches, attempts and texts from the operator's volume. Nothing is read for a visitor that he may not read.
 
 mod act;
+mod edit;
 mod entry;
 mod key;
 mod known;
@@ -431,8 +432,7 @@ impl View for ClusterView {
         let Some(object) = object.filter(|object| object.uid == job.uid) else {
             return Ok(Spec::default());
         };
-        let yaml = |value: &serde_json::Value| yaml_text::write(value, &|_| None);
-        let written = Some(yaml(&object.manifest()));
+        let written = Some(edit::written(&object));
         let mut resolved = None;
         if let Some(run) = run {
             let id = RunId { job: job.uid, run };
@@ -441,7 +441,7 @@ impl View for ClusterView {
                 && let Ok(plan) = plan::read(client, &job.origin, &found).await
             {
                 let plan: serde_json::Value = serde_json::from_str(&plan.text()).unwrap_or_default();
-                resolved = plan.get("manifest").map(yaml);
+                resolved = plan.get("manifest").map(|job| yaml_text::write(job, &|_| None));
             }
         }
         Ok(Spec { written, resolved })

@@ -37,6 +37,15 @@ pub fn manifest_json(path: &Path, set: &[(String, String)]) -> Result<(Value, Pr
     Ok((document.tree.to_json(), document.report.problems.sorted()))
 }
 
+/// The same of a text that is in no file; `path` is what its problems call it.
+///
+/// # Errors
+/// As [`manifest_yaml`].
+pub fn manifest_json_of(text: &str, path: &Path) -> Result<(Value, Problems), Problems> {
+    let document = super::parse(text, path, &[])?;
+    Ok((document.tree.to_json(), document.report.problems.sorted()))
+}
+
 /// The manifest's path of a moved field: `spec.notifications[].urlFrom.env`.
 fn manifest_path(row: &super::plain::Move) -> String {
     let camel = |part: &str| {

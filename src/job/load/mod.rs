@@ -12,7 +12,7 @@ mod tree;
 mod yaml;
 
 pub use self::{
-    document::{manifest_json, manifest_yaml, schema_json},
+    document::{manifest_json, manifest_json_of, manifest_yaml, schema_json},
     report::Form,
 };
 pub(super) use self::{

@@ -344,15 +344,15 @@ async fn a_stream_ends_within_a_minute_after_the_token_of_its_listener() {
         let visitor = visitors.of("carl").await.unwrap();
         let endless = Told::from_stream(futures::stream::pending::<Result<Vec<u8>, Infallible>>());
         let response = Response::builder().header("content-type", "text/event-stream").body(endless).unwrap();
-        let watched = crate::cluster::door::entrance::watched(response, Arc::clone(&house), visitor);
-        axum::body::to_bytes(watched.into_body(), usize::MAX)
+        crate::cluster::door::entrance::watched(response, Arc::clone(&house), visitor).into_body()
     };
+    let to_its_end = |stream| axum::body::to_bytes(stream, usize::MAX);
     let open = stream().await;
-    let goes_on = tokio::time::timeout(Duration::from_hours(1), open).await;
+    let goes_on = tokio::time::timeout(Duration::from_hours(1), to_its_end(open)).await;
     assert!(goes_on.is_err(), "it goes on for as long as the token does");
     let open = stream().await;
     api.expired.lock().unwrap().insert("carl".to_owned());
-    let ended = tokio::time::timeout(Duration::from_mins(1), open).await;
+    let ended = tokio::time::timeout(Duration::from_mins(1), to_its_end(open)).await;
     assert!(ended.expect("it ends").unwrap().is_empty());
 }
 
@@ -387,7 +387,7 @@ async fn a_window_shows_the_dashboard_by_the_token_of_the_kubeconfig_and_the_bro
     let refused = ask("/jobs/other~day").send().await.unwrap();
     assert_eq!(refused.status(), 403);
     assert!(refused.text().await.unwrap().contains("carl may not get the MozartJob day"));
-    let mut events = ask("/jobs/team~night/runs/1/events").send().await.unwrap();
+    let mut events = ask("/api/v1/jobs/team~night/runs/1/events").send().await.unwrap();
     let first = events.chunk().await.unwrap().unwrap();
     assert!(String::from_utf8_lossy(&first).contains("\"succeeded\":1"), "{first:?}");
     let form = client.post(format!("{base}/actions/suspend")).header(COOKIE, cookie);
@@ -398,4 +398,54 @@ async fn a_window_shows_the_dashboard_by_the_token_of_the_kubeconfig_and_the_bro
         (303, "/jobs/team~night/runs/1")
     );
     assert_eq!(house.api.server.writes()[0].by, "carl");
+}
+
+#[tokio::test]
+async fn a_job_is_edited_by_who_may_and_runs_anew_and_what_others_wrote_meanwhile_stays() {
+    let house = House::open().await.with_jobs();
+    let job = house.json("carl", "/jobs/team~night.json").await;
+    let edit = job["offers"].as_array().unwrap().iter().find(|offer| offer["name"] == "edit").unwrap();
+    assert!(edit["refused"].as_str().unwrap().contains("keeps to its plan"), "{edit}");
+    let ended = after_success(&ledger(JOB, 1), 1);
+    house.api.server.edit(NIGHT, |job| {
+        let mut ended = serde_json::to_value(&ended).unwrap();
+        ended["phase"] = json!({"type": "Complete"});
+        ended["ended"] = json!("2026-01-01T01:00:00Z");
+        job["status"] = json!({"phase": "Complete", "checkpoint": ended,
+            "lastRun": {"number": 1, "outcome": "Complete"}});
+    });
+    let over = async {
+        while house.json("carl", "/jobs/team~night/runs/1.json").await["run"]["standing"] != "complete" {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), over).await.unwrap();
+    let page = house.json("carl", "/jobs/team~night/edit.json").await;
+    let text = page["text"].as_str().unwrap().replace("do it", "do it well");
+    let form = |who: &str, text: &str| {
+        let fields = [("job", "team~night"), ("text", text), ("seen", page["seen"].as_str().unwrap())];
+        let form = house.request(Method::POST, "/actions/edit.json").bearer_auth(who);
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        form.header("content-type", "application/x-www-form-urlencoded").body(body)
+    };
+    for (who, text, why) in [
+        ("anna", text.clone(), "may not patch"),
+        ("carl", text.replace("name: night", "name: day"), "metadata.name stays night"),
+        ("carl", text.replace("template:", "templat:"), "templat"),
+    ] {
+        let refused = form(who, &text).send().await.unwrap();
+        assert_eq!(refused.status(), 409);
+        let said = refused.text().await.unwrap();
+        assert!(said.contains(why), "{said}");
+    }
+    assert!(house.api.server.writes().is_empty());
+    let done = form("carl", &text).send().await.unwrap();
+    let (code, said) = (done.status(), done.text().await.unwrap());
+    assert_eq!(code, 200, "{said}");
+    let stored = house.api.server.get(NIGHT).unwrap();
+    assert_eq!(stored["spec"]["prompt"]["template"], "do it well");
+    assert_eq!(stored["spec"]["rerun"]["select"], "All");
+    assert_eq!(house.api.server.writes()[0].by, "carl");
+    let late = form("carl", &text).send().await.unwrap().text().await.unwrap();
+    assert!(late.contains("changed by somebody else meanwhile"), "{late}");
 }
