@@ -15,9 +15,10 @@ use crate::{
     },
 };
 
-/// A batch as [`BatchRecord`] is read; `$condition` narrows the batches of run `?1` of job `?2` after batch `?3`.
+/// A batch as [`BatchRecord`] is read; `$condition` narrows the batches of run `?1` of job `?2` after batch `?3`, which
+/// are found by `$index`: left alone, SQLite walks through all that succeeded in search of the few that did not.
 macro_rules! batches_where {
-    ($condition:literal) => {
+    ($index:literal, $condition:expr) => {
         concat!(
             "SELECT json_object('batch', batch, 'state', state, 'attempts', attempts, 'started', started,
                  'ended', b.ended, 'until', until, 'class', class, 'reason', reason, 'message', message,
@@ -25,8 +26,9 @@ macro_rules! batches_where {
                      'cacheReadTokens', cache_read_tokens, 'cacheWriteTokens', cache_write_tokens,
                      'costUSD', printf('%d.%06d', cost_micro_usd / 1000000, cost_micro_usd % 1000000),
                      'partial', json(iif(usage_partial, 'true', 'false'))))
-             FROM batches b
-             WHERE run_id = (SELECT id FROM job_runs WHERE job = ?2 AND run = ?1) AND batch > ?3",
+             FROM batches b",
+            $index,
+            " WHERE run_id = (SELECT id FROM job_runs WHERE job = ?2 AND run = ?1) AND batch > ?3",
             $condition,
             " ORDER BY batch LIMIT ?4"
         )
@@ -59,12 +61,20 @@ impl Sqlite {
         limit: u32,
     ) -> Result<Vec<BatchRecord>, StoreError> {
         // Written out, so that SQLite can tell that the partial index serves.
+        macro_rules! unfinished {
+            ($state:literal) => {
+                batches_where!(
+                    " INDEXED BY batches_unfinished",
+                    concat!(" AND state = '", $state, "' AND state <> 'succeeded'")
+                )
+            };
+        }
         let query = sqlx::query(match state {
-            None => batches_where!(""),
-            Some(BatchState::Running) => batches_where!(" AND state = 'running' AND state <> 'succeeded'"),
-            Some(BatchState::Waiting) => batches_where!(" AND state = 'waiting' AND state <> 'succeeded'"),
-            Some(BatchState::Failed) => batches_where!(" AND state = 'failed' AND state <> 'succeeded'"),
-            Some(BatchState::Succeeded) => batches_where!(" AND state = 'succeeded'"),
+            None => batches_where!("", ""),
+            Some(BatchState::Running) => unfinished!("running"),
+            Some(BatchState::Waiting) => unfinished!("waiting"),
+            Some(BatchState::Failed) => unfinished!("failed"),
+            Some(BatchState::Succeeded) => batches_where!("", " AND state = 'succeeded'"),
         });
         self.records(of_run(query, run).bind(i64::from(after.0)).bind(i64::from(limit))).await
     }
