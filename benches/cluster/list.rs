@@ -1,16 +1,21 @@
 //! `kubectl mozart list` of many jobs, beside the bare request for what it shows.
 
 use std::{
+    fs,
     process::Command,
     time::{Duration, Instant},
 };
 
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures::{StreamExt as _, stream};
 use kube::{
     Client,
     api::{Patch, PatchParams},
+    config::Kubeconfig,
 };
+use secrecy::ExposeSecret;
 use serde_json::json;
+use tempfile::TempDir;
 
 use crate::{
     jobs::{Job, batches},
@@ -47,31 +52,67 @@ pub async fn compare(report: &Report, kubernetes: &Kubernetes) {
         })
         .await;
     let mozart = || time(Command::new(env!("CARGO_BIN_EXE_mozart")).args(["list", "-n", &namespace]));
-    let runtime = tokio::runtime::Handle::current();
-    let bare = || tokio::task::block_in_place(|| runtime.block_on(bare(&namespace, count)));
-    let (own, request) = in_turn(REPEATS, mozart, bare);
-    report.compare(
-        &format!("`list` of {count} jobs, the whole program"),
-        &own,
-        "the bare request",
-        &request,
-        1.2,
-    );
-    let mut kubectl = Sample::default();
+    let mut curl = Curl::new(&path(&namespace));
+    let (own, request) = in_turn(REPEATS, mozart, || time(&mut curl.command));
+    report.compare(&format!("`list` of {count} jobs"), &own, "the bare request by curl", &request, 1.2);
+    let (mut within, mut kubectl) = (Sample::default(), Sample::default());
     for _repeat in 0..REPEATS {
+        within.push(bare(&namespace, count).await);
         kubectl.push(time(Command::new("kubectl").args(["get", "mozartjobs", "-n", &namespace])));
     }
-    report.note("the same by kubectl", &own.text(), &format!("`kubectl get` {}", kubectl.text()));
+    let other = format!(
+        "`kubectl get` {}; the bare request by a program that runs already {}",
+        kubectl.text(),
+        within.text()
+    );
+    report.note("the same in other ways", &own.text(), &other);
     kubernetes.delete(namespace).await;
 }
 
-/// A connection, the question for the same table, and all of the answer.
+/// The question for the table that `list` shows.
+fn path(namespace: &str) -> String {
+    format!("/apis/mozart.dev/v1alpha1/namespaces/{namespace}/mozartjobs?includeObject=None")
+}
+
+const AS_TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io";
+
+/// A program that does nothing but this request, by the way that the kubeconfig names.
+struct Curl {
+    command: Command,
+    /// What it shows the server, and what the server must show.
+    _files: TempDir,
+}
+
+impl Curl {
+    fn new(path: &str) -> Self {
+        let config = Kubeconfig::read().expect("the cluster of the bench");
+        let cluster = config.clusters[0].cluster.as_ref().expect("it has a cluster");
+        let user = config.auth_infos[0].auth_info.as_ref().expect("it has a user");
+        let files = tempfile::tempdir().expect("room on the disk");
+        let mut command = Command::new("curl");
+        let url = format!("{}{path}", cluster.server.as_deref().expect("it has an address"));
+        command.args(["--silent", "--fail", "--header", &format!("Accept: {AS_TABLE}"), &url]);
+        let key = user.client_key_data.as_ref().map(ExposeSecret::expose_secret);
+        for (option, data) in [
+            ("--cacert", cluster.certificate_authority_data.as_deref()),
+            ("--cert", user.client_certificate_data.as_deref()),
+            ("--key", key),
+        ] {
+            let data = BASE64_STANDARD.decode(data.expect("it is in the file")).expect("it is base64");
+            let file = files.path().join(&option[2..]);
+            fs::write(&file, data).expect("room on the disk");
+            command.arg(option).arg(file);
+        }
+        Self { command, _files: files }
+    }
+}
+
+/// A connection, the same question, and all of the answer.
 async fn bare(namespace: &str, count: u32) -> Duration {
     let since = Instant::now();
     let client = Client::try_default().await.expect("the cluster of the bench");
-    let path = format!("/apis/mozart.dev/v1alpha1/namespaces/{namespace}/mozartjobs?includeObject=None");
-    let request = http::Request::get(path)
-        .header(http::header::ACCEPT, "application/json;as=Table;v=v1;g=meta.k8s.io")
+    let request = http::Request::get(path(namespace))
+        .header(http::header::ACCEPT, AS_TABLE)
         .body(Vec::new())
         .expect("a request");
     let text = client.request_text(request).await.expect("its administrator may");
