@@ -34,7 +34,8 @@ fn addresses(job: &str) -> Vec<(Method, String, bool)> {
     route_list::<ClusterView>().into_iter().map(address).collect()
 }
 
-async fn answered(url: &str, method: Method, path: &str, token: Option<&str>, form: &str) -> StatusCode {
+/// The answer to a request; one that changes says of which job as its address wants it.
+async fn answered(url: &str, method: Method, path: &str, token: Option<&str>, job: &str) -> StatusCode {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().no_proxy().build().unwrap();
     let mut request = client.request(method.clone(), format!("{url}{path}"));
@@ -42,7 +43,12 @@ async fn answered(url: &str, method: Method, path: &str, token: Option<&str>, fo
         request = request.bearer_auth(token);
     }
     if method == Method::POST {
-        request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.to_owned());
+        let (media, body) = if path.starts_with("/api/") {
+            ("application/json", json!({"jobs": [job]}).to_string())
+        } else {
+            ("application/x-www-form-urlencoded", format!("job={job}"))
+        };
+        request = request.header(CONTENT_TYPE, media).body(body);
     }
     request.send().await.unwrap().status()
 }
@@ -72,11 +78,10 @@ async fn every_address_is_shut_to_no_token_and_to_those_that_are_wrong_ended_for
     let boris = token_for(namespace, "boris", &[]).await;
 
     let job = format!("{}~night", namespace.name);
-    let form = format!("job={job}");
     let addresses = addresses(&job);
     assert!(addresses.len() > 8, "{addresses:?}");
     for (method, path, of_job) in addresses {
-        let ask = async |token| answered(&house.url, method.clone(), &path, token, &form).await;
+        let ask = async |token| answered(&house.url, method.clone(), &path, token, &job).await;
         for token in [None, Some("nothing"), Some(strange.as_str()), Some(ended.as_str())] {
             assert_eq!(ask(token).await, 401, "{method} {path} with {token:?}");
         }
@@ -98,13 +103,13 @@ async fn every_address_is_shut_to_no_token_and_to_those_that_are_wrong_ended_for
     assert_eq!(json(&anna, "/index.json").await["total"], 0);
     let page = json(&anna, &format!("/jobs/{job}/runs/1.json")).await;
     assert_eq!((&page["run"]["failed"], &page["run"]["standing"]), (&json!(1), &json!("failed")));
-    let refused = answered(&house.url, Method::POST, "/actions/again", Some(&anna), &form).await;
+    let refused = answered(&house.url, Method::POST, "/actions/again", Some(&anna), &job).await;
     assert_eq!(refused, 409);
     make(namespace, &json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "dora"}}))
         .await;
     allow(namespace, "dora", "mozart.dev", "mozartjobs", &["get", "list", "patch"]).await;
     let dora = token_for(namespace, "dora", &[]).await;
-    let done = answered(&house.url, Method::POST, "/actions/again", Some(&dora), &form).await;
+    let done = answered(&house.url, Method::POST, "/actions/again", Some(&dora), &job).await;
     assert!(done.is_success() || done.is_redirection(), "{done}");
     until(namespace, "night", "has another run", |status| status["lastRun"]["number"] == 2).await;
     house.end().await;
