@@ -41,12 +41,27 @@ test("no payload becomes a node, a dialog or a script on any page", async () => 
   for (const after of [0, 50, 100, 150]) await check(page, `${run}?state=all&after=${after}`);
   await check(page, run);
   await check(page, `${run}/timeline`);
+  await check(page, `/jobs/${jobs.injection}/edit`);
+  await check(page, `/confirm/delete?job=${jobs.injection}`);
+  await check(page, `/confirm/retry?job=${jobs.injection}&batches=1-200`);
   await check(page, "/history");
   await check(page, "/history?q=%3Cimg%20src=x%20onerror=alert(1)%3E%22%27%3E");
   for (let batch = 1; batch <= 200; batch += 1) await check(page, `${run}/batches/${batch}`);
   for (const batch of [1, 2, 60, 120, 200]) {
     for (const text of ["output", "errors", "prompt"]) await check(page, `${run}/batches/${batch}?show=${text}`);
     await check(page, `${run}/batches/${batch}/difference?to=2&show=errors`);
+  }
+  // The difference of a text that is full of them, and what a program is sent, opened by mistake.
+  await page.goto(`${base}/jobs/${jobs.injection}/edit`);
+  await page.fill("#text", `${"<img src=x onerror=alert(1)>\n".repeat(20)}`);
+  await page.click("text=Show the difference");
+  await page.waitForSelector(".difference");
+  assert.deepEqual(await page.$$(FOREIGN), []);
+  for (const path of ["/api/v1/jobs", `/api/v1${run}`, `/api/v1${run}/batches?limit=200`, `/api/v1${run}/failures`, `/api/v1/jobs/${jobs.injection}/spec`]) {
+    const answer = await page.goto(base + path);
+    assert.equal(answer.headers()["content-type"], "application/json", path);
+    assert.equal(answer.headers()["x-content-type-options"], "nosniff", path);
+    assert.deepEqual(page.trouble, [], path);
   }
   await close(page);
 });
