@@ -138,6 +138,25 @@ impl Reader {
         Ok(jobs)
     }
 
+    /// Every job with the ledger of its last run, the one used last first.
+    pub async fn jobs_with_last_runs(&self) -> Result<Vec<(JobRecord, Option<Ledger>)>, HistoryError> {
+        let mut jobs = Vec::new();
+        for store in self.stores() {
+            jobs.extend(store.jobs_with_last_runs().await?);
+        }
+        jobs.sort_by_key(|(job, _)| std::cmp::Reverse(job.used));
+        Ok(jobs)
+    }
+
+    /// The jobs of this name.
+    pub async fn jobs_called(&self, name: &str) -> Result<Vec<JobRecord>, HistoryError> {
+        let mut jobs = Vec::new();
+        for store in self.stores() {
+            jobs.extend(store.jobs_called(name).await?);
+        }
+        Ok(jobs)
+    }
+
     /// The runs of a job, the last one first.
     pub async fn runs(&self, job: &JobRecord) -> Result<Vec<RunRecord>, HistoryError> {
         let ledgers = self.ledgers(job.uid).await?;

@@ -134,14 +134,13 @@ impl LocalView {
         Arc::clone(&self.reader.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    async fn entry(&self, job: JobRecord) -> Result<JobEntry, ViewError> {
-        let last = self.reader().last_run(job.uid).await.map_err(unreadable("the jobs cannot be read"))?;
+    async fn entry(&self, job: JobRecord, last: Option<&Ledger>) -> JobEntry {
         let last = match last {
             None => None,
-            Some(ledger) => Some(self.run_entry(&job.name, &ledger).await),
+            Some(ledger) => Some(self.run_entry(&job.name, ledger).await),
         };
         let short = &job.uid.to_string()[..8];
-        Ok(JobEntry {
+        JobEntry {
             key: key_of(&job.name, job.uid),
             command_name: short.to_owned(),
             uid: job.uid,
@@ -154,7 +153,7 @@ impl LocalView {
             used: job.used,
             last,
             rights: Rights::default(),
-        })
+        }
     }
 
     async fn run_entry(&self, job_name: &str, ledger: &Ledger) -> RunEntry {
@@ -191,8 +190,10 @@ impl View for LocalView {
             return Ok(Arc::clone(&listed.jobs));
         }
         let mut jobs = Vec::new();
-        for job in self.reader().jobs().await.map_err(unreadable("the jobs cannot be read"))? {
-            jobs.push(self.entry(job).await?);
+        let found =
+            self.reader().jobs_with_last_runs().await.map_err(unreadable("the jobs cannot be read"))?;
+        for (job, last) in found {
+            jobs.push(self.entry(job, last.as_ref()).await);
         }
         let jobs = Arc::new(jobs);
         *listed = Some(Listed { revision, at: Instant::now(), jobs: Arc::clone(&jobs) });
@@ -203,12 +204,12 @@ impl View for LocalView {
         let Some((name, short)) = key.rsplit_once('-').filter(|(_, short)| short.len() == 8) else {
             return Ok(None);
         };
-        let jobs = self.reader().jobs().await.map_err(unreadable("the jobs cannot be read"))?;
-        let found = jobs.into_iter().find(|job| job.name == name && job.uid.to_string().starts_with(short));
-        match found {
-            None => Ok(None),
-            Some(job) => self.entry(job).await.map(Some),
-        }
+        let reader = self.reader();
+        let jobs = reader.jobs_called(name).await.map_err(unreadable("the jobs cannot be read"))?;
+        let found = jobs.into_iter().find(|job| job.uid.to_string().starts_with(short));
+        let Some(job) = found else { return Ok(None) };
+        let last = reader.last_run(job.uid).await.map_err(unreadable("the jobs cannot be read"))?;
+        Ok(Some(self.entry(job, last.as_ref()).await))
     }
 
     async fn run(&self, job: &JobEntry, run: u32) -> Result<Option<RunEntry>, ViewError> {

@@ -197,6 +197,25 @@ impl Local {
         }
     }
 
+    /// Every job with the ledger of its last run.
+    pub async fn jobs_with_last_runs(&self) -> Result<Vec<(JobRecord, Option<Ledger>)>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.jobs_with_last_runs().await,
+            Self::Json(store) => store.jobs_with_last_runs().await,
+        }
+    }
+
+    /// The jobs of this name.
+    pub async fn jobs_called(&self, name: &str) -> Result<Vec<JobRecord>, StoreError> {
+        match self {
+            Self::Sqlite(store) => store.jobs_called(name).await,
+            Self::Json(store) => {
+                let all = store.jobs().await?.into_iter();
+                Ok(all.filter(|job| job.name == name).collect())
+            }
+        }
+    }
+
     /// The ledgers of every run of a job, the last one first.
     pub async fn runs(&self, job: Uuid) -> Result<Vec<Ledger>, StoreError> {
         match self {

@@ -165,6 +165,15 @@ impl Json {
         .await
     }
 
+    /// Every job with the ledger of its last run.
+    pub async fn jobs_with_last_runs(&self) -> Result<Vec<(JobRecord, Option<Ledger>)>, StoreError> {
+        self.blocking(|json| match json.job_files() {
+            Ok(files) => Ok(files.into_iter().map(|(_, state)| (state.job, state.ledger)).collect()),
+            Err(error) => Err(error.met("read", Path::new("the jobs"))),
+        })
+        .await
+    }
+
     /// The ledgers of every run of a job, the last one first.
     pub async fn runs(&self, job: Uuid) -> Result<Vec<Ledger>, StoreError> {
         let runs = self.blocking(move |json| {

@@ -21,12 +21,32 @@ impl Sqlite {
         limit: u32,
     ) -> Result<Vec<ListedRun>, StoreError> {
         let RunsWanted { job, name, phase, since, folders } = wanted;
+        // Few jobs are found by their names at once; among the runs of all those of one would be far apart.
+        let only = match (job, name) {
+            (Some(job), _) => Some(job.to_string()),
+            (None, None) => None,
+            (None, Some(name)) => {
+                let called = "SELECT uid FROM jobs WHERE instr(lower(name), ?) > 0 LIMIT 2";
+                let mut jobs = self.texts(sqlx::query(called).bind(name.clone())).await?;
+                match jobs.len() {
+                    0 => return Ok(Vec::new()),
+                    1 => jobs.pop(),
+                    _ => None,
+                }
+            }
+        };
         let mut text = String::from(
-            "SELECT r.started, r.id, j.name, j.used_in, r.ledger FROM job_runs r JOIN jobs j ON j.uid = r.job
-             WHERE (r.started, r.id) < (?, ?)",
+            "SELECT r.started, r.id, j.name, j.used_in, r.ledger FROM job_runs r JOIN jobs j ON j.uid = r.job WHERE ",
         );
+        text.push_str(match only {
+            // The runs of a job begin one after the other, so that their numbers are their order.
+            Some(_) => {
+                "r.job = ?1 AND r.id < ?2
+                 AND r.run < ifnull((SELECT run FROM job_runs WHERE job = ?1 AND id = ?2), 9223372036854775807)"
+            }
+            None => "(r.started, r.id) < (?1, ?2)",
+        });
         for (condition, is_asked) in [
-            (" AND r.job = ?", job.is_some()),
             (" AND instr(lower(j.name), ?) > 0", name.is_some()),
             (" AND r.phase = ?", phase.is_some()),
             (" AND r.started >= ?", since.is_some()),
@@ -36,11 +56,16 @@ impl Sqlite {
                 text.push_str(condition);
             }
         }
-        text.push_str(" ORDER BY r.started DESC, r.id DESC LIMIT ?");
-        let mut query = sqlx::query(sqlx::AssertSqlSafe(text)).bind(before.started).bind(before.id);
-        if let Some(job) = job {
-            query = query.bind(job.to_string());
-        }
+        text.push_str(match only {
+            Some(_) => " ORDER BY r.run DESC LIMIT ?",
+            None => " ORDER BY r.started DESC, r.id DESC LIMIT ?",
+        });
+        let query = sqlx::query(sqlx::AssertSqlSafe(text));
+        let mut query = match only {
+            Some(job) => query.bind(job),
+            None => query.bind(before.started),
+        };
+        query = query.bind(before.id);
         if let Some(name) = name {
             query = query.bind(name.clone());
         }

@@ -45,6 +45,40 @@ impl Sqlite {
         .await
     }
 
+    /// Every job with the ledger of its last run, the one used last first.
+    pub async fn jobs_with_last_runs(&self) -> Result<Vec<(JobRecord, Option<Ledger>)>, StoreError> {
+        let rows = {
+            let mut writer = self.connection.lock().await;
+            let query = sqlx::query(
+                "SELECT json_object('uid', uid, 'name', name, 'file', file, 'created', created, 'used', used,
+                     'usedIn', used_in),
+                     (SELECT ledger FROM job_runs WHERE job = jobs.uid ORDER BY run DESC LIMIT 1)
+                 FROM jobs ORDER BY used_order DESC",
+            );
+            query.fetch_all(writer.clean().await).await.map_err(|error| self.failed("read", error))?
+        };
+        let mut jobs = Vec::with_capacity(rows.len());
+        for row in rows {
+            let read = || -> Result<(String, Option<String>), sqlx::Error> {
+                Ok((row.try_get(0)?, row.try_get(1)?))
+            };
+            let (job, ledger) = read().map_err(|error| self.failed("read", error))?;
+            let job = serde_json::from_str(&job).map_err(|error| self.damaged(error))?;
+            let ledger = ledger.map(|text| ledger_of(text.as_bytes(), self.path())).transpose()?;
+            jobs.push((job, ledger));
+        }
+        Ok(jobs)
+    }
+
+    /// The jobs of this name.
+    pub async fn jobs_called(&self, name: &str) -> Result<Vec<JobRecord>, StoreError> {
+        let query = sqlx::query(
+            "SELECT json_object('uid', uid, 'name', name, 'file', file, 'created', created, 'used', used,
+                 'usedIn', used_in) FROM jobs WHERE name = ?",
+        );
+        self.records(query.bind(name.to_owned())).await
+    }
+
     /// The ledgers of every run of a job, the last one first.
     pub async fn runs(&self, job: Uuid) -> Result<Vec<Ledger>, StoreError> {
         let query = sqlx::query("SELECT ledger FROM job_runs WHERE job = ? ORDER BY run DESC");
