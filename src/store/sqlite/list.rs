@@ -1,5 +1,7 @@
 //! The runs of every job in one list, by index.
 
+use std::fmt::Write as _;
+
 use sqlx::Row as _;
 
 use super::Sqlite;
@@ -46,20 +48,24 @@ impl Sqlite {
             }
             None => "(r.started, r.id) < (?1, ?2)",
         });
-        for (condition, is_asked) in [
-            (" AND instr(lower(j.name), ?) > 0", name.is_some()),
-            (" AND r.phase = ?", phase.is_some()),
-            (" AND r.started >= ?", since.is_some()),
-            (" AND j.used_in IN (SELECT value FROM json_each(?))", folders.is_some()),
+        // Numbered, since those above are used twice: sqlx counts parameters without a number by themselves.
+        let mut parameter = 2;
+        for (condition, end, is_asked) in [
+            (" AND instr(lower(j.name), ?", ") > 0", name.is_some()),
+            (" AND r.phase = ?", "", phase.is_some()),
+            (" AND r.started >= ?", "", since.is_some()),
+            (" AND j.used_in IN (SELECT value FROM json_each(?", "))", folders.is_some()),
         ] {
             if is_asked {
-                text.push_str(condition);
+                parameter += 1;
+                let _ = write!(text, "{condition}{parameter}{end}");
             }
         }
         text.push_str(match only {
             Some(_) => " ORDER BY r.run DESC LIMIT ?",
             None => " ORDER BY r.started DESC, r.id DESC LIMIT ?",
         });
+        let _ = write!(text, "{}", parameter + 1);
         let query = sqlx::query(sqlx::AssertSqlSafe(text));
         let mut query = match only {
             Some(job) => query.bind(job),
