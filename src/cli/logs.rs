@@ -52,8 +52,9 @@ pub struct Args {
     /// The prompt as it was sent instead
     #[arg(long)]
     prompt: bool,
-    /// What Claude Code wrote as it is, a JSON object a line, instead of what it says
-    #[arg(long, conflicts_with_all = ["prompt", "stderr"])]
+    /// What was written as it is: of Claude Code a JSON object a line instead of what it says, and to a terminal also
+    /// control sequences, of which it otherwise gets colours only
+    #[arg(long)]
     raw: bool,
     /// Only the last lines of each
     #[arg(long, value_name = "N")]
@@ -168,11 +169,11 @@ fn show(
     }
     let readable = args.stream() == Stream::Stdout && !args.raw;
     let text = if readable { as_read(&wanted, &printer.out) } else { wanted };
-    write(&tail(&text, args.tail), printer)?;
+    write(&tail(&text, args.tail), args.raw, printer)?;
     if readable && attempt.state == AttemptState::Failed {
         if !stderr.is_empty() {
             printer.line(printer.out.paint(Tone::Quiet, "standard error:"))?;
-            write(&tail(&stderr, args.tail), printer)?;
+            write(&tail(&stderr, args.tail), args.raw, printer)?;
         }
         if !findings.is_empty() {
             printer.line(printer.out.paint(Tone::Quiet, "validations:"))?;
@@ -191,9 +192,10 @@ fn read(path: &Path) -> anyhow::Result<String> {
     }
 }
 
-fn write(text: &str, printer: &Printer) -> anyhow::Result<()> {
+fn write(text: &str, raw: bool, printer: &Printer) -> anyhow::Result<()> {
     let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    printer.bytes(format!("{text}{end}").as_bytes())
+    let text = format!("{text}{end}");
+    if raw { printer.raw(text.as_bytes()) } else { printer.bytes(text.as_bytes()) }
 }
 
 /// What Claude Code wrote, as people read it; other text as it is.

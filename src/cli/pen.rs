@@ -1,12 +1,18 @@
 //! Standard error as one sheet: lines that stay, and below them a block that is drawn again and again.
 //!
-//! Everything for people goes through here, the log too, so that nothing is written into the block.
+//! Everything for people goes through here, the log too, so that nothing is written into the block, and that no terminal
+//! gets a control sequence that is not Mozart's: what is told may quote what a program wrote.
 
 use std::{
+    borrow::Cow,
     fmt::Write as _,
-    io::{self, Write},
-    sync::{Mutex, PoisonError},
+    io::{self, IsTerminal as _, Write},
+    sync::{LazyLock, Mutex, PoisonError},
 };
+
+use crate::show::safe;
+
+static IS_TERMINAL: LazyLock<bool> = LazyLock::new(|| io::stderr().is_terminal());
 
 /// The block as it stands on the terminal.
 static BLOCK: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -16,11 +22,15 @@ static BLOCK: Mutex<Vec<String>> = Mutex::new(Vec::new());
 /// A reader of standard error that has gone (a closed window) is no reason to stop working, so it cannot fail.
 pub fn write(text: &str) {
     let block = BLOCK.lock().unwrap_or_else(PoisonError::into_inner);
-    let _ = io::stderr().lock().write_all(frame(block.len(), text, &block).as_bytes());
+    let text = if *IS_TERMINAL { Cow::Owned(safe::for_terminal(text, true)) } else { Cow::Borrowed(text) };
+    let _ = io::stderr().lock().write_all(frame(block.len(), &text, &block).as_bytes());
 }
 
 /// Replaces the block; an empty one takes it away. Only for a terminal that moves; each line fits its width.
-pub fn draw(lines: Vec<String>) {
+pub fn draw(mut lines: Vec<String>) {
+    for line in &mut lines {
+        *line = safe::for_terminal(line, true);
+    }
     let mut block = BLOCK.lock().unwrap_or_else(PoisonError::into_inner);
     if *block != lines {
         let _ = io::stderr().lock().write_all(frame(block.len(), "", &lines).as_bytes());

@@ -10,6 +10,7 @@ use super::{
     table::Table,
     terminal::{ColorChoice, Environment, Look, Tone},
 };
+use crate::show::safe;
 
 /// Prints, and knows what each stream can show.
 #[derive(Clone, Debug)]
@@ -37,12 +38,23 @@ impl Printer {
         self.quiet
     }
 
-    /// Writes data as it is.
+    /// Writes data: as it is, but to a terminal only text and colours, since it may be what a program wrote.
+    ///
+    /// # Errors
+    /// [`Closed`] when the reader has gone.
+    pub fn bytes(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        if !self.out.terminal {
+            return self.raw(bytes);
+        }
+        self.raw(safe::for_terminal(&String::from_utf8_lossy(bytes), self.out.color).as_bytes())
+    }
+
+    /// Writes data as it is, control sequences too.
     ///
     /// # Errors
     /// [`Closed`] when the reader has gone.
     #[expect(clippy::unused_self, reason = "whoever has no printer has nothing to print")]
-    pub fn bytes(&self, bytes: &[u8]) -> anyhow::Result<()> {
+    pub fn raw(&self, bytes: &[u8]) -> anyhow::Result<()> {
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Ok(()) => Ok(()),

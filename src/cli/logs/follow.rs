@@ -47,13 +47,13 @@ pub fn follow(
         }
         for (key, place) in &mut places {
             let lines = place.read(&stream.of(&reading.files(found, *key)))?;
-            show(*key, &lines, !raw && stream == Stream::Stdout, printer)?;
+            show(*key, &lines, stream, raw, printer)?;
         }
         if !driven {
             for (key, place) in &mut places {
                 let rest = std::mem::take(&mut place.rest);
                 let rest: Vec<_> = [rest].into_iter().filter(|rest| !rest.is_empty()).collect();
-                show(*key, &rest, !raw && stream == Stream::Stdout, printer)?;
+                show(*key, &rest, stream, raw, printer)?;
             }
             let run = reading.find(Some(&found.run.id))?.run;
             let (word, _) = summary::state(run.state);
@@ -64,13 +64,20 @@ pub fn follow(
     }
 }
 
-fn show(key: AttemptKey, lines: &[Vec<u8>], as_read: bool, printer: &Printer) -> anyhow::Result<()> {
+fn show(
+    key: AttemptKey,
+    lines: &[Vec<u8>],
+    stream: Stream,
+    raw: bool,
+    printer: &Printer,
+) -> anyhow::Result<()> {
+    let as_read = !raw && stream == Stream::Stdout;
     let prefix = printer.out.paint(Tone::Quiet, format!("{key} |"));
     for line in lines {
         let line = String::from_utf8_lossy(line);
         let shown = if as_read { said::lines(&line, &printer.out) } else { vec![line.into_owned()] };
         for line in shown {
-            printer.line(format_args!("{prefix} {line}"))?;
+            super::write(&format!("{prefix} {line}"), raw, printer)?;
         }
     }
     Ok(())

@@ -11,5 +11,6 @@ mod remembered;
 mod screen;
 mod shell;
 mod signals;
+mod terminal;
 mod verbs;
 mod watching;

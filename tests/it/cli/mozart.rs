@@ -95,7 +95,13 @@ impl Place {
 }
 
 /// Runs `command` on a terminal of 80 columns, typing `input`; gives the exit code and what the terminal shows at the end.
-pub(crate) fn on_terminal(mut command: Command, input: &str) -> (i32, String) {
+pub(crate) fn on_terminal(command: Command, input: &str) -> (i32, String) {
+    let (code, written) = written_to_terminal(command, input);
+    (code, Screen::after(&written))
+}
+
+/// The same, with everything that the terminal was sent.
+pub(crate) fn written_to_terminal(mut command: Command, input: &str) -> (i32, String) {
     let size = Winsize { ws_row: 40, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 };
     let pty = openpty(Some(&size), None).expect("a terminal");
     let end = |fd: &OwnedFd| Stdio::from(fd.try_clone().expect("another descriptor"));
@@ -114,5 +120,5 @@ pub(crate) fn on_terminal(mut command: Command, input: &str) -> (i32, String) {
         bytes.extend_from_slice(&buffer[..read]);
     }
     let code = child.wait().expect("mozart ends").code().expect("an exit code");
-    (code, Screen::after(&String::from_utf8(bytes).expect("UTF-8 output")))
+    (code, String::from_utf8(bytes).expect("UTF-8 output"))
 }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{Args, Stream, Texts, texts};
 use crate::{
-    cli::{exit::Exit, printer::Printer, reach::Asked, summary, terminal::Tone},
+    cli::{exit::Exit, logs::write, printer::Printer, reach::Asked, summary, terminal::Tone},
     job::identity::AttemptKey,
     launch::pod::{
         names,
@@ -160,5 +160,5 @@ fn tell(args: &Args, key: AttemptKey, line: &[u8], printer: &Printer) -> anyhow:
     let readable = said == Said::Transcript && !args.raw;
     let shown = if readable { show::said::lines(text, &printer.out) } else { vec![text.to_owned()] };
     let prefix = printer.out.paint(Tone::Quiet, format!("{key} |"));
-    shown.iter().try_for_each(|line| printer.line(format_args!("{prefix} {line}")))
+    shown.iter().try_for_each(|line| write(&format!("{prefix} {line}"), args.raw, printer))
 }
