@@ -14,7 +14,7 @@ use super::{error::Advised, exit::Exit, runtime};
 use crate::{
     cluster::{
         archive::{Archive, LOG_BYTES},
-        door::{self, Auth, Hosts},
+        door::{self, Auth, CertificateFiles, Hosts, Tls},
         fence::MachineClocks,
         lease,
         object::DEFAULT_MANAGER,
@@ -74,7 +74,7 @@ pub struct Args {
     /// `output: {store: ConfigMaps}`. One operator at a time may use it, on a file system of its own node.
     #[arg(long, env = "MOZART_DATA", value_name = "DIR")]
     data: Option<PathBuf>,
-    /// How many bytes logs may take there; the oldest go first
+    /// How many bytes logs and history may take there; the oldest logs go first, then the oldest runs
     #[arg(long, value_name = "BYTES", default_value_t = LOG_BYTES)]
     data_max_bytes: u64,
     /// Show the dashboard, to each who shows a token of the cluster what he may see
@@ -89,6 +89,15 @@ pub struct Args {
     /// How it knows who comes: by a token of the cluster, or not at all, and then it only reads
     #[arg(long, value_name = "HOW", default_value = "token")]
     auth: AuthArgument,
+    /// The certificate with which it shows them with TLS too; read anew when it changes
+    #[arg(long, env = "MOZART_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate
+    #[arg(long, env = "MOZART_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Where it shows them with TLS
+    #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::UNSPECIFIED, door::TLS_PORT)))]
+    tls_listen: SocketAddr,
     /// The UID of its Pod: a container that is started again leads again at once
     #[arg(long, env = "MOZART_POD_UID", value_name = "UID", hide_env_values = true)]
     identity: Option<String>,
@@ -150,6 +159,15 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
         outgoing: Outgoing::new(args.allow_address).context("no HTTP client")?,
     };
     let clock = MachineClock::of_environment()?;
+    let files = args.tls_cert.zip(args.tls_key);
+    let files = files.map(|(certificate, key)| CertificateFiles { certificate, key });
+    if let Some(files) = files {
+        let Some(door) = &door else {
+            let message = "--tls-cert is given, and nothing is shown";
+            return Err(Advised::new(message, "add --dashboard, or --data DIR").into());
+        };
+        open_tls_door(args.tls_listen, files, door.clone()).await?;
+    }
     if let Some(door) = door {
         open_door(args.listen, door).await?;
     }
@@ -191,6 +209,20 @@ async fn open_door(address: SocketAddr, door: door::Settings) -> anyhow::Result<
     let listener =
         listener.with_context(|| format!("cannot listen on {address}: name another with --listen"))?;
     tokio::spawn(door::serve(listener, door));
+    Ok(())
+}
+
+/// The same with TLS, where nobody is shown anything without a token.
+async fn open_tls_door(
+    address: SocketAddr,
+    files: CertificateFiles,
+    door: door::Settings,
+) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(address).await;
+    let listener =
+        listener.with_context(|| format!("cannot listen on {address}: name another with --tls-listen"))?;
+    let door = door::Settings { auth: Auth::Token, ..door };
+    tokio::spawn(door::serve_tls(listener, Tls::open(files)?, door));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use std::{
 use axum::Router;
 use tokio::net::TcpListener;
 
-pub use self::connections::serve;
+pub use self::connections::{Greeting, serve, serve_with};
 use super::{
     actions::Actions,
     guard::{Guard, Token},

@@ -1,7 +1,7 @@
 //! The operator's HTTP: the dashboard, and history, logs and answers from its volume, for whoever may read the job.
 //!
-//! It listens on the loopback address of the operator's Pod. Every request carries a bearer token of the cluster, or the
-//! cookie that stands for one, and the API server says whose it is and what that person may. What he changes he changes
+//! It listens on the loopback address of the operator's Pod, and with TLS for who comes from outside. Every request
+//! carries a bearer token of the cluster, or the cookie that stands for one, and the API server says whose it is and what that person may. What he changes he changes
 //! himself, by his own token.
 
 mod entrance;
@@ -16,6 +16,7 @@ mod sign_in;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::sync::Arc;
 
@@ -34,6 +35,7 @@ use self::{entrance::Guest, refusal::Refusal, rooms::Rooms, sessions::Sessions};
 pub use self::{
     entrance::{Auth, Hosts},
     lines::{LogLine, OutputLine, Placed, RunLine},
+    tls::{CertificateFiles, Tls, TlsError},
 };
 use super::{
     archive::Archive,
@@ -45,10 +47,13 @@ use crate::{dashboard, history::Reader, job::identity::RunId, store::record::Job
 
 /// Where it listens in the operator's Pod if nothing else is said.
 pub const PORT: u16 = 8000;
+/// Where it does with TLS.
+pub const TLS_PORT: u16 = 8443;
 /// What is wrong with the volume, if something is; on every answer.
 pub const TROUBLE: &str = "mozart-trouble";
 
 /// What the door leads to.
+#[derive(Clone)]
 pub struct Settings {
     /// History, where the operator has a volume.
     pub archive: Option<Archive>,
@@ -86,6 +91,17 @@ struct House {
 /// Serves for as long as it is polled.
 pub async fn serve(listener: TcpListener, settings: Settings) {
     dashboard::serve(listener, router(settings)).await;
+}
+
+/// The same with TLS, and with the wish that nobody comes without it any more.
+pub async fn serve_tls(listener: TcpListener, tls: Tls, settings: Settings) {
+    let strict = async |mut response: Response| {
+        let headers = response.headers_mut();
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+        response
+    };
+    let routes = router(settings).layer(middleware::map_response(strict));
+    dashboard::serve_with(listener, routes, tls).await;
 }
 
 fn router(settings: Settings) -> Router {

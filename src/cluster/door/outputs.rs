@@ -77,9 +77,11 @@ impl Lines for Answers {
                     continue;
                 }
                 // Gone since it was listed: its job was deleted.
-                let Some(answer) = self.reader.kept_answer(&self.run, key.batch).await? else { continue };
+                let Some((answer, facts)) = self.reader.kept_answer(&self.run, key.batch).await? else {
+                    continue;
+                };
                 let (run, attempt) = (self.name.clone(), key.ordinal);
-                let line = OutputLine { run, batch: key.batch, attempt, answer };
+                let line = OutputLine { run, batch: key.batch, attempt, facts, answer };
                 return Ok(Some(text(&line)));
             }
             if self.ended {

@@ -34,6 +34,7 @@ use crate::{
         ledger::Ledger,
     },
     job::{
+        answer::AnswerFacts,
         identity::{AttemptKey, BatchNum},
         outcome::FailureClass,
     },
@@ -49,7 +50,7 @@ const JOB: Uuid = Uuid::from_u128(7);
 /// An API server that knows the tokens of `anna`, who may read the job night of team, of `boris`, who may nothing, and of
 /// `carl`, who may read and edit in team. Counts what it is asked.
 #[derive(Clone, Default)]
-struct Api {
+pub(super) struct Api {
     asked: Arc<AtomicUsize>,
     server: ApiServer,
     /// Tokens that are known no longer.
@@ -109,7 +110,7 @@ fn may(user: &Value, what: &Value) -> bool {
     }
 }
 
-struct House {
+pub(super) struct House {
     _folder: tempfile::TempDir,
     archive: Archive,
     url: Url,
@@ -117,7 +118,7 @@ struct House {
 }
 
 impl House {
-    async fn open() -> Self {
+    pub(super) async fn open() -> Self {
         Self::open_to(Auth::Token).await
     }
 
@@ -127,17 +128,21 @@ impl House {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let api = Api::default();
-        let users = api.clone();
-        let settings = Settings {
-            archive: Some(archive.clone()),
-            client: api.client("operator"),
+        let house = Self { _folder: folder, archive, url, api };
+        tokio::spawn(serve(listener, house.settings(auth)));
+        house
+    }
+
+    pub(super) fn settings(&self, auth: Auth) -> Settings {
+        let users = self.api.clone();
+        Settings {
+            archive: Some(self.archive.clone()),
+            client: self.api.client("operator"),
             users: Arc::new(move |token| Ok(users.client(token.expose_secret()))),
             scope: Scope::Cluster,
             auth,
             hosts: Hosts(vec!["mozart.example".to_owned()]),
-        };
-        tokio::spawn(serve(listener, settings));
-        Self { _folder: folder, archive, url, api }
+        }
     }
 
     /// A run of the job night whose batches succeeded but for the second, with answers.
@@ -150,7 +155,13 @@ impl House {
             self.archive.record(&job, &ledger, &success(batch));
             let key = AttemptKey::first(BatchNum(batch));
             let answer = format!("answer {batch}\n");
-            let kept = NewAnswer { run: ledger.run.clone(), key, stays: false, answer };
+            let kept = NewAnswer {
+                run: ledger.run.clone(),
+                key,
+                stays: false,
+                answer,
+                facts: AnswerFacts::default(),
+            };
             self.archive.keep(kept).await.unwrap();
         }
         ledger.seq += 1;

@@ -222,7 +222,8 @@ async fn operator(
         phase == Some("Running") && pod.metadata.deletion_timestamp.is_none()
     };
     let mut running: Vec<&Pod> = listed.items.iter().filter(runs).collect();
-    running.sort_by_key(|pod| pod.uid() != leader);
+    // Of a job that is no more nothing says whose it was: that of its own namespace is the likeliest.
+    running.sort_by_key(|pod| (pod.uid() != leader, pod.namespace().as_deref() != Some(namespace)));
     let pod = running.first().ok_or(Unreached::NoPod { place })?;
     Ok((pod.namespace().unwrap_or_default(), pod.name_any()))
 }

@@ -4,6 +4,7 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
+    future::Future,
     io,
     sync::{
         Arc, Mutex, PoisonError,
@@ -27,6 +28,7 @@ use hyper_util::{
 };
 use nix::sys::socket::{setsockopt, sockopt::SndBuf};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::{AbortHandle, JoinSet},
 };
@@ -53,8 +55,34 @@ const SYSTEM_BUFFER: usize = 128 << 10;
 /// How long nothing is accepted when the system has no descriptor left.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// What happens on a connection before requests come over it.
+pub trait Greeting: Clone + Send + 'static {
+    /// What they come over.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send;
+
+    /// Greets who connects. It may take no longer than the head of a request.
+    fn greet(self, stream: TcpStream) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// No greeting.
+#[derive(Clone, Copy, Debug)]
+struct Plain;
+
+impl Greeting for Plain {
+    type Stream = TcpStream;
+
+    async fn greet(self, stream: TcpStream) -> io::Result<TcpStream> {
+        Ok(stream)
+    }
+}
+
 /// Serves `routes` for as long as it is polled. Connections end with it.
 pub async fn serve(listener: TcpListener, routes: Router) {
+    serve_with(listener, routes, Plain).await;
+}
+
+/// The same to those who were greeted.
+pub async fn serve_with<G: Greeting>(listener: TcpListener, routes: Router, greeting: G) {
     let mut connections = JoinSet::new();
     let strangers = Arc::new(Strangers::default());
     let mut number = 0;
@@ -67,7 +95,7 @@ pub async fn serve(listener: TcpListener, routes: Router) {
                     }
                     number += 1;
                     let guest = Guest { number, known: AtomicBool::new(false), strangers: Arc::clone(&strangers) };
-                    let handle = connections.spawn(connection(stream, routes.clone(), guest));
+                    let handle = connections.spawn(greeted(stream, greeting.clone(), routes.clone(), guest));
                     strangers.arrive(number, handle);
                 }
                 Err(error) if concerns_one_connection(&error) => {}
@@ -139,7 +167,16 @@ impl Guest {
     }
 }
 
-async fn connection(stream: TcpStream, routes: Router, guest: Guest) {
+async fn greeted<G: Greeting>(stream: TcpStream, greeting: G, routes: Router, guest: Guest) {
+    match tokio::time::timeout(HEAD, greeting.greet(stream)).await {
+        Ok(Ok(stream)) => return connection(stream, routes, guest).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a connection was not begun"),
+        Err(late) => tracing::debug!(%late, "a connection was not begun"),
+    }
+    guest.strangers.forget(guest.number);
+}
+
+async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send>(stream: S, routes: Router, guest: Guest) {
     let routes = TowerToHyperService::new(routes);
     let guest = Arc::new(guest);
     let service = service_fn(|request| {
