@@ -27,7 +27,7 @@ pub struct Notification {
     pub headers: Option<BTreeMap<String, String>>,
     /// `webhook`: where the secret comes from that signs the body (HMAC-SHA-256).
     pub secret_from: Option<ValueFrom>,
-    /// Local, `webhook`: whether `batch_complete` carries the answer, at most 256 KiB. Default false.
+    /// `webhook`: whether `batch_complete` carries the answer, at most 256 KiB. Default false.
     pub include_output: Option<bool>,
 }
 

@@ -163,9 +163,14 @@ pub fn bounded_signal(signal: &GateSignal, now: Timestamp) -> Option<GateSignal>
 }
 
 fn bounded_provenance(provenance: Provenance) -> Provenance {
-    let Provenance { model, version, api_key_source } = provenance;
+    let Provenance { model, version, api_key_source, stop_reason } = provenance;
     let short = |text: Option<String>| text.map(|text| printable(&text, MAX_WARNING_BYTES));
-    Provenance { model: short(model), version: short(version), api_key_source: short(api_key_source) }
+    Provenance {
+        model: short(model),
+        version: short(version),
+        api_key_source: short(api_key_source),
+        stop_reason: short(stop_reason),
+    }
 }
 
 fn bounded_time(at: Timestamp, now: Timestamp) -> Timestamp {

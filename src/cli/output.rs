@@ -19,7 +19,11 @@ use super::{
     reading::{Found, Reading},
     terminal::Tone,
 };
-use crate::{engine::ranges::Ranges, job::identity::BatchNum, store::record::BatchRecord};
+use crate::{
+    engine::ranges::Ranges,
+    job::{answer::AnswerFacts, identity::BatchNum},
+    store::record::BatchRecord,
+};
 
 /// Arguments of `mozart output`.
 #[derive(Debug, clap::Args)]
@@ -48,7 +52,7 @@ enum OutputForm {
     /// As they are, several with a heading each
     #[default]
     Text,
-    /// A JSON object a line: run, batch, attempt, answer
+    /// A JSON object a line: run, batch, attempt, items, usage, stopReason, answer
     #[value(alias = "json")]
     Jsonl,
 }
@@ -60,6 +64,8 @@ struct Line<'a> {
     batch: BatchNum,
     /// Which start of it.
     attempt: u32,
+    #[serde(flatten)]
+    facts: &'a AnswerFacts,
     answer: &'a str,
 }
 
@@ -73,10 +79,17 @@ pub fn execute(args: &Args, printer: &Printer) -> anyhow::Result<Exit> {
     let found = reading.find(args.job.job.as_deref())?;
     let done = done(args, &reading, &found)?;
     let mut giving = Giving::begin(args, printer, found.run.id.clone(), done.len() > 1)?;
+    let cut = if giving.wants_facts() { Some(reading.cut(&found)?) } else { None };
     let mut missing = Ranges::default();
     for batch in &done {
         match reading.answer(&found, batch)? {
-            Some(answer) => giving.give(batch.batch, batch.attempts, &answer)?,
+            Some(answer) => {
+                let facts = match &cut {
+                    Some(cut) => reading.answer_facts(&found, batch, cut.as_ref())?,
+                    None => AnswerFacts::default(),
+                };
+                giving.give(batch.batch, batch.attempts, &facts, &answer)?;
+            }
             None => drop(missing.insert(batch.batch)),
         }
     }
@@ -102,13 +115,26 @@ impl<'a> Giving<'a> {
         Ok(Self { args, printer, run, headings, written: 0 })
     }
 
-    fn give(&mut self, batch: BatchNum, attempt: u32, answer: &str) -> anyhow::Result<()> {
+    /// Whether anything but the text is shown.
+    fn wants_facts(&self) -> bool {
+        self.args.to.is_none() && self.args.form.get() == OutputForm::Jsonl
+    }
+
+    fn give(
+        &mut self,
+        batch: BatchNum,
+        attempt: u32,
+        facts: &AnswerFacts,
+        answer: &str,
+    ) -> anyhow::Result<()> {
         self.written += 1;
         if let Some(folder) = &self.args.to {
             return write(folder, batch, answer);
         }
         match self.args.form.get() {
-            OutputForm::Jsonl => self.printer.json_line(&Line { run: &self.run, batch, attempt, answer }),
+            OutputForm::Jsonl => {
+                self.printer.json_line(&Line { run: &self.run, batch, attempt, facts, answer })
+            }
             OutputForm::Text => {
                 if self.headings {
                     let heading = format!("==> batch {batch} <==");

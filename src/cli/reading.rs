@@ -11,6 +11,8 @@ use crate::{
     engine::{ledger::Ledger, waiting::Waiting},
     history::{HistoryError, Reader},
     job::{
+        answer::{AnswerFacts, ItemNumbers},
+        batches::Batches,
         files::AttemptFiles,
         finding::Finding,
         identity::{AttemptKey, BatchNum, RunId},
@@ -22,6 +24,7 @@ use crate::{
         observe::{driver_of, waits_for},
         on_top::{self, OnTop},
         pinned,
+        plan::cut_of,
         steer::{self, SteerError},
         verb::Verb,
     },
@@ -202,6 +205,27 @@ impl Reading {
     pub fn answer(&self, found: &Found, batch: &BatchRecord) -> anyhow::Result<Option<String>> {
         let key = AttemptKey { batch: batch.batch, ordinal: batch.attempts };
         Ok(self.reader.answer(&found.ledger.run, key)?)
+    }
+
+    /// How the run cuts the items; `None` where its plan does not say it.
+    pub fn cut(&self, found: &Found) -> anyhow::Result<Option<Batches>> {
+        let plan = self.runtime.block_on(self.reader.plan_text(&found.ledger.run))?;
+        Ok(plan.as_deref().and_then(cut_of))
+    }
+
+    /// What is known of the answer of a batch that is done.
+    pub fn answer_facts(
+        &self,
+        found: &Found,
+        batch: &BatchRecord,
+        cut: Option<&Batches>,
+    ) -> anyhow::Result<AnswerFacts> {
+        let gave = self.attempts(found, batch.batch)?.into_iter().find(|one| one.ordinal == batch.attempts);
+        Ok(AnswerFacts {
+            items: cut.and_then(|cut| cut.get(batch.batch)).map(ItemNumbers::from),
+            usage: gave.as_ref().map(|attempt| attempt.usage),
+            stop_reason: gave.and_then(|attempt| attempt.provenance?.stop_reason),
+        })
     }
 
     /// The batches of a run that are done, by number.

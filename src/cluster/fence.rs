@@ -17,6 +17,8 @@ use kube::client::Body;
 use tokio::sync::watch;
 use tower::{BoxError, Layer, Service};
 
+use crate::driver::clock::since_boot;
+
 /// So long after the beginning of the last renewal that succeeded writes are let through.
 pub const OPEN_FOR: Duration = Duration::from_secs(10);
 /// The longest a write may take. With [`OPEN_FOR`] it stays below the time after which another may lead.
@@ -54,13 +56,7 @@ pub struct MachineClocks;
 
 impl Clocks for MachineClocks {
     fn now(&self) -> Moment {
-        // Elsewhere the monotonic clock is the one that goes on in sleep.
-        #[cfg(target_os = "linux")]
-        let clock = rustix::time::ClockId::Boottime;
-        #[cfg(not(target_os = "linux"))]
-        let clock = rustix::time::ClockId::Monotonic;
-        let boot = rustix::time::clock_gettime(clock);
-        Moment { boot: Duration::try_from(boot).unwrap_or_default(), wall: Timestamp::now() }
+        Moment { boot: since_boot(), wall: Timestamp::now() }
     }
 }
 

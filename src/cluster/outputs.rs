@@ -3,33 +3,33 @@
 //! Answers that wait together are written together: JSON lines, gzipped, cut into pieces of at most 512 KiB, one piece
 //! an object. The objects of a run are numbered without a gap, so that nobody need list them to go on.
 
-use std::{
-    collections::BTreeMap,
-    io::{Read as _, Write as _},
-    sync::Arc,
-};
+mod reading;
+
+use std::{collections::BTreeMap, io::Write as _, sync::Arc};
 
 use crate::{
     driver::ports::{Outputs, StoreError},
     engine::ranges::Ranges,
-    job::identity::{AttemptKey, BatchNum, RunId},
+    job::{
+        answer::AnswerFacts,
+        identity::{AttemptKey, BatchNum, RunId},
+    },
     launch::pod::names,
 };
-use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use flate2::{Compression, write::GzEncoder};
 use k8s_openapi::{
     ByteString,
     api::core::v1::ConfigMap,
     apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference},
 };
-use kube::{
-    Api, Client,
-    api::{ListParams, PostParams},
-};
+use kube::{Api, Client, api::PostParams};
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
 };
+
+pub use self::reading::{KeptHere, ReadError, read};
 
 /// The label of an object with answers; its value is the number.
 pub const LABEL: &str = "mozart.dev/output";
@@ -46,8 +46,6 @@ const PIECE_BYTES: usize = 512 << 10;
 const RUN_BYTES: u64 = 16 << 20;
 /// So much text is written together at most; one answer may be more.
 const TOGETHER: usize = 2 << 20;
-/// No text that is read back is longer: an answer has at most 32 MiB.
-const MAX_TEXT: u64 = 64 << 20;
 
 /// An answer, as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +55,9 @@ pub struct KeptAnswer {
     pub batch: BatchNum,
     /// Which start of the batch.
     pub attempt: u32,
+    /// What is known of it.
+    #[serde(flatten)]
+    pub facts: AnswerFacts,
     /// The text.
     pub answer: String,
 }
@@ -66,6 +67,7 @@ pub struct KeptAnswer {
 pub struct ConfigMapOutputs {
     queue: mpsc::UnboundedSender<Put>,
     _writer: JoinSet<()>,
+    kept: KeptHere,
 }
 
 #[derive(Debug)]
@@ -85,29 +87,40 @@ impl ConfigMapOutputs {
         owner: Option<OwnerReference>,
     ) -> Self {
         let (queue, puts) = mpsc::unbounded_channel();
-        let writer = Writer {
-            api: Api::namespaced(client, namespace),
-            prefix: names::of_run(job, run),
-            labels: names::labels(job, run),
-            owner,
-            next: None,
-        };
+        let (api, prefix) = (Api::namespaced(client, namespace), names::of_run(job, run));
+        let kept = KeptHere { api: api.clone(), prefix: prefix.clone(), recent: Arc::default() };
+        let writer = Writer { api, prefix, labels: names::labels(job, run), owner, next: None };
         let mut tasks = JoinSet::new();
         tasks.spawn(writer.run(puts));
-        Self { queue, _writer: tasks }
+        Self { queue, _writer: tasks, kept }
+    }
+
+    /// The way to read back what was kept.
+    pub fn kept(&self) -> KeptHere {
+        self.kept.begin();
+        self.kept.clone()
     }
 }
 
 impl Outputs for ConfigMapOutputs {
-    async fn put(&self, _run: &RunId, key: AttemptKey, answer: &str) -> Result<(), StoreError> {
-        let kept = KeptAnswer { batch: key.batch, attempt: key.ordinal, answer: answer.to_owned() };
+    async fn put(
+        &self,
+        _run: &RunId,
+        key: AttemptKey,
+        answer: &str,
+        facts: &AnswerFacts,
+    ) -> Result<(), StoreError> {
+        let (facts, answer) = (facts.clone(), answer.to_owned());
+        let kept = KeptAnswer { batch: key.batch, attempt: key.ordinal, facts, answer };
         let mut line = serde_json::to_string(&kept)
             .map_err(|error| failed("an answer cannot be written as JSON", error))?;
         line.push('\n');
         let (done, written) = oneshot::channel();
         let ended = || failed("what keeps the answers has ended", "its task is gone");
         self.queue.send(Put { batch: key.batch, line, done }).map_err(|_| ended())?;
-        written.await.unwrap_or_else(|_| Err(ended()))
+        written.await.unwrap_or_else(|_| Err(ended()))?;
+        self.kept.note(key, kept.answer);
+        Ok(())
     }
 }
 
@@ -237,7 +250,7 @@ impl Writer {
     }
 
     fn name(&self, number: u32) -> String {
-        format!("{}-out-{number}", self.prefix)
+        object_name(&self.prefix, number)
     }
 
     async fn bytes_at(&self, number: u32) -> kube::Result<Option<u64>> {
@@ -265,6 +278,10 @@ impl Writer {
     }
 }
 
+fn object_name(prefix: &str, number: u32) -> String {
+    format!("{prefix}-out-{number}")
+}
+
 fn pack(puts: &[Put]) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     for put in puts {
@@ -277,79 +294,15 @@ fn failed(context: &str, source: impl Into<Box<dyn std::error::Error + Send + Sy
     StoreError::Failed { context: context.to_owned(), source: source.into() }
 }
 
-/// Why answers cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadError {
-    /// The API server refuses.
-    #[error("the ConfigMaps with the answers cannot be listed")]
-    Api(#[source] Box<kube::Error>),
-    /// They were changed.
-    #[error("the ConfigMap {name} holds no answers that can be read")]
-    Broken {
-        /// Its name.
-        name: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-/// The answers of a run that are kept, the last one of each batch, by number.
-///
-/// # Errors
-/// They cannot be listed or read.
-pub async fn read(
-    client: &Client,
-    namespace: &str,
-    run: &RunId,
-) -> Result<BTreeMap<BatchNum, KeptAnswer>, ReadError> {
-    let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let selector = format!("{LABEL},{}={},{}={}", names::JOB_UID, run.job, names::RUN, run.run);
-    let listed = api.list(&ListParams::default().labels(&selector)).await;
-    let mut objects: Vec<(u32, ConfigMap)> = listed
-        .map_err(|error| ReadError::Api(Box::new(error)))?
-        .items
-        .into_iter()
-        .filter_map(|object| {
-            let number = object.metadata.labels.as_ref()?.get(LABEL)?.parse().ok()?;
-            Some((number, object))
-        })
-        .collect();
-    objects.sort_by_key(|(number, _)| *number);
-    let mut answers = BTreeMap::new();
-    let mut packed = Vec::new();
-    for (_, object) in objects {
-        let name = object.metadata.name.clone().unwrap_or_default();
-        let place = object.metadata.annotations.as_ref().and_then(|all| all.get(PIECE));
-        let Some((index, of)) = place.and_then(|place| place.split_once('/')) else { continue };
-        if index == "1" {
-            // Pieces without their last one are of a write that did not come to its end.
-            packed.clear();
-        }
-        let piece = object.binary_data.as_ref().and_then(|data| data.get(KEY));
-        packed.extend_from_slice(piece.map_or(&[], |piece| &piece.0));
-        if index == of {
-            let broken = |source| ReadError::Broken { name, source };
-            for kept in unpack(&packed).map_err(broken)? {
-                answers.insert(kept.batch, kept);
-            }
-        }
-    }
-    Ok(answers)
-}
-
-fn unpack(packed: &[u8]) -> std::io::Result<Vec<KeptAnswer>> {
-    let mut text = String::new();
-    GzDecoder::new(packed).take(MAX_TEXT).read_to_string(&mut text)?;
-    text.lines().map(|line| serde_json::from_str(line).map_err(std::io::Error::from)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::cluster::testing::{ApiServer, wire::Wire};
+    use crate::{
+        cluster::testing::{ApiServer, wire::Wire},
+        job::answer::ItemNumbers,
+    };
 
     const RUN: RunId = RunId { job: Uuid::from_u128(7), run: 2 };
 
@@ -362,8 +315,13 @@ mod tests {
         ConfigMapOutputs::open(client.clone(), "team", "night", &RUN, None)
     }
 
-    fn first(batch: u32) -> AttemptKey {
-        AttemptKey::first(BatchNum(batch))
+    fn facts(batch: u32) -> AnswerFacts {
+        let items = Some(ItemNumbers { first: batch, last: batch });
+        AnswerFacts { items, stop_reason: Some("end_turn".to_owned()), ..AnswerFacts::default() }
+    }
+
+    async fn put(outputs: &ConfigMapOutputs, batch: u32, answer: &str) -> Result<(), StoreError> {
+        outputs.put(&RUN, AttemptKey::first(BatchNum(batch)), answer, &facts(batch)).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -373,7 +331,7 @@ mod tests {
         let outputs = open(&client);
         let puts = (1..=50).map(|batch| {
             let outputs = &outputs;
-            async move { outputs.put(&RUN, first(batch), &format!("answer {batch}\nwith a line")).await }
+            async move { put(outputs, batch, &format!("answer {batch}\nwith a line")).await }
         });
         for put in futures::future::join_all(puts).await {
             put.unwrap();
@@ -381,12 +339,32 @@ mod tests {
         assert!(wire.sent() <= 3, "{}", wire.sent());
         // The next operator goes on after what is there, and the later answer counts.
         let outputs = open(&client);
-        outputs.put(&RUN, first(51), "more").await.unwrap();
-        outputs.put(&RUN, first(7), "again").await.unwrap();
+        put(&outputs, 51, "more").await.unwrap();
+        put(&outputs, 7, "again").await.unwrap();
         let answers = read(&client, "team", &RUN).await.unwrap();
         assert_eq!(answers.len(), 51);
         assert_eq!(answers[&BatchNum(1)].answer, "answer 1\nwith a line");
         assert_eq!(answers[&BatchNum(7)].answer, "again");
+        assert_eq!(answers[&BatchNum(7)].facts, facts(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_answer_is_read_back_from_memory_and_after_a_restart_without_a_list() {
+        let server = ApiServer::default();
+        let (client, wire) = client(&server);
+        let outputs = open(&client);
+        let kept = outputs.kept();
+        for batch in 1..=3 {
+            put(&outputs, batch, &format!("answer {batch}")).await.unwrap();
+        }
+        let key = |batch| AttemptKey::first(BatchNum(batch));
+        let before = wire.sent();
+        assert_eq!(kept.answer(key(2)).await.unwrap().as_deref(), Some("answer 2"));
+        assert_eq!(wire.sent(), before);
+        put(&outputs, 2, "the later one").await.unwrap();
+        let kept = open(&client).kept();
+        assert_eq!(kept.answer(key(2)).await.unwrap().as_deref(), Some("the later one"));
+        assert_eq!(kept.answer(key(4)).await.unwrap(), None);
     }
 
     #[tokio::test(start_paused = true)]
@@ -395,13 +373,13 @@ mod tests {
         let (client, _wire) = client(&server);
         let mut chance = fastrand::Rng::with_seed(3);
         let long: String = (0..1_500_000).map(|_| chance.alphanumeric()).collect();
-        open(&client).put(&RUN, first(1), &long).await.unwrap();
+        put(&open(&client), 1, &long).await.unwrap();
         assert_eq!(read(&client, "team", &RUN).await.unwrap()[&BatchNum(1)].answer, long);
         let objects = server.all("/api/v1/namespaces/team/configmaps/");
         assert!(objects.len() > 1);
         let last = format!("{}-out-{}", names::of_run("night", &RUN), objects.len() - 1);
         server.vanish(&format!("/api/v1/namespaces/team/configmaps/{last}"));
-        open(&client).put(&RUN, first(2), "short").await.unwrap();
+        put(&open(&client), 2, "short").await.unwrap();
         let answers = read(&client, "team", &RUN).await.unwrap();
         assert_eq!(answers.into_keys().collect::<Vec<_>>(), [BatchNum(2)]);
     }
@@ -415,7 +393,7 @@ mod tests {
         let mut refused = None;
         for batch in 1..=30 {
             let long: String = (0..1_000_000).map(|_| chance.alphanumeric()).collect();
-            if let Err(error) = outputs.put(&RUN, first(batch), &long).await {
+            if let Err(error) = put(&outputs, batch, &long).await {
                 refused = Some((batch, error));
                 break;
             }

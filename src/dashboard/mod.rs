@@ -27,6 +27,6 @@ pub use self::{
     pages::edit,
     render::{AsItIs, Seat, seen_from},
     routes::{Access, RouteInfo, document, framed, pages, route_list, router},
-    serve::{ServeError, Server, serve},
+    serve::{Greeting, ServeError, Server, serve, serve_with},
     view::{View, ViewError},
 };

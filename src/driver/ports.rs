@@ -4,6 +4,7 @@ use std::{future::Future, time::Duration};
 
 use jiff::Timestamp;
 
+use super::clock::Reading;
 use crate::{
     engine::{
         event::Event,
@@ -12,6 +13,7 @@ use crate::{
         world::{Sessions, SettledNotice, Sighting},
     },
     job::{
+        answer::AnswerFacts,
         identity::{AttemptKey, RunId},
         start::{EndMode, Start},
     },
@@ -89,13 +91,14 @@ pub trait Launcher: Send + Sync {
 
 /// The home of answers that exist nowhere else (those of API batches).
 pub trait Outputs: Send + Sync {
-    /// Keeps an answer. When it returns `Ok`, the answer survives a crash and a loss of power; the same attempt's
-    /// answer may be put again.
+    /// Keeps an answer and what is known of it. When it returns `Ok`, the answer survives a crash and a loss of power;
+    /// the same attempt's answer may be put again.
     fn put(
         &self,
         run: &RunId,
         key: AttemptKey,
         answer: &str,
+        facts: &AnswerFacts,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
@@ -134,7 +137,10 @@ pub trait Notifier: Send + Sync {
 pub trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Timestamp;
-    /// Resolves when the wall clock has passed `until`, also across sleep of the machine (looked at once a minute).
+    /// Now, beside a clock that nobody can set.
+    fn reading(&self) -> Reading;
+    /// Resolves when the wall clock has passed `until`, also across sleep of the machine (looked at once a minute), or
+    /// was set meanwhile.
     fn sleep_until(&self, until: Timestamp) -> impl Future<Output = ()> + Send;
     /// Resolves after so much running time.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;

@@ -14,7 +14,7 @@ use super::{
 use crate::engine::{
     ledger::Ledger,
     policy::Policy,
-    step::Save,
+    step::{Save, StepError},
     summary::Summary,
     world::{AttemptState, Wishes, World},
 };
@@ -41,13 +41,19 @@ pub async fn run<S: Store, L: Launcher, G: Gates, N: Notifier, C: Clock>(
     let mut wishes_may_change = true;
     let mut last_notices = None;
     let mut notices_given_up = false;
+    let mut read = ports.clock.reading();
     loop {
         let wished = wishes.borrow_and_update().clone();
         if acting.has_untold() {
             saver.beside(acting.tell(ports.gates)).await;
         }
         let world = saver.beside(look(&state, &ports, &acting, wished)).await;
-        let now = ports.clock.now();
+        let reading = ports.clock.reading();
+        let now = reading.wall;
+        if let Some(by) = read.set_until(reading) {
+            state.clock_set(by, now).map_err(StepError::from)?;
+        }
+        read = reading;
         let Decision { events, actions, wake_at, waiting, save } = decide(policy, &mut state, &world, now)?;
         let summary = Summary::new(policy, &state.ledger, &world, now);
         let waiting = waiting.as_ref();

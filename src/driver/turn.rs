@@ -1,6 +1,6 @@
 //! One turn: look, step, act, save. What it acts on is allowed by the ledger that was saved before.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     act::Acting,
@@ -76,6 +76,20 @@ impl RunState {
     /// When the run is over, or the plan has fewer batches than before.
     pub fn replan(&mut self, plan_hash: String, of_total: u32, now: Timestamp) -> Result<(), IllegalEvent> {
         self.record(EventKind::Replanned { plan_hash, of_total }, now)
+    }
+
+    /// The clock was set by so much while the run is driven: what it waits for lasts as long as before. Does nothing to
+    /// a run that has not begun, or is over.
+    ///
+    /// # Errors
+    /// Never for a ledger that [`crate::engine`] made.
+    pub(super) fn clock_set(&mut self, by: SignedDuration, now: Timestamp) -> Result<(), IllegalEvent> {
+        if self.ledger.phase == RunPhase::Pending || self.ledger.is_over() {
+            return Ok(());
+        }
+        let by_ms = i64::try_from(by.as_millis()).unwrap_or(0);
+        tracing::warn!(run = self.ledger.run.run, by_ms, "the clock of this machine was set");
+        self.record(EventKind::ClockSet { by_ms }, now)
     }
 
     /// Ends a run at once, for `reason`, a closed word: what still runs is then ended as what no run knows. Does nothing

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     event::{Counted, Event, EventKind},
     ledger::{FailureStreak, Judging, Ledger, Notice, NoticeTally, OpenBatch, RunPhase},
     notice::MINUTE,
     ranges::Ranges,
-    time::{between, later, milliseconds},
+    time::{between, later, milliseconds, moved},
 };
 use crate::job::{
     identity::{AttemptKey, BatchNum},
@@ -81,6 +81,7 @@ fn objection(ledger: &Ledger, event: &EventKind) -> Option<&'static str> {
         | E::BatchFailed { .. }
         | E::GateClosed { .. }
         | E::GateOpened
+        | E::ClockSet { .. }
         | E::RunEnded { .. } => {
             matches!(ledger.phase, P::Running | P::Suspended { .. } | P::Stopping { .. })
         }
@@ -114,9 +115,12 @@ fn objection(ledger: &Ledger, event: &EventKind) -> Option<&'static str> {
         E::GateClosed { .. } => !ledger.limited,
         E::Replanned { of_total, .. } => *of_total >= ledger.of_total,
         E::GateOpened => ledger.limited,
-        E::RunStarted | E::Suspended { .. } | E::Resumed | E::Stopping { .. } | E::NoticeJoined { .. } => {
-            true
-        }
+        E::RunStarted
+        | E::Suspended { .. }
+        | E::Resumed
+        | E::Stopping { .. }
+        | E::ClockSet { .. }
+        | E::NoticeJoined { .. } => true,
     };
     (!sound).then_some("it does not fit what the ledger knows")
 }
@@ -195,6 +199,7 @@ fn fold(ledger: &mut Ledger, at: Timestamp, event: &EventKind) {
         EventKind::Stopping { reason, message, now } => {
             ledger.phase = RunPhase::Stopping { reason: reason.clone(), message: message.clone(), now: *now };
         }
+        EventKind::ClockSet { by_ms } => set_clock(ledger, SignedDuration::from_millis(*by_ms)),
         EventKind::RunEnded { complete, reason, message } => {
             ledger.phase = if *complete {
                 RunPhase::Complete
@@ -254,6 +259,20 @@ fn resume(ledger: &mut Ledger, at: Timestamp) {
         }
     }
     ledger.phase = RunPhase::Running;
+}
+
+/// What is waited for and counted from goes with the clock, so that it lasts as long as it would have.
+fn set_clock(ledger: &mut Ledger, by: SignedDuration) {
+    let since = match &mut ledger.phase {
+        RunPhase::Suspended { since, .. } => Some(since),
+        _ => None,
+    };
+    let untils = ledger.open.values_mut().filter_map(|open| open.until.as_mut());
+    let tally = ledger.tally.as_mut().map(|tally| &mut tally.since);
+    let times = untils.chain(&mut ledger.resting).chain(since).chain(tally).chain([&mut ledger.started]);
+    for time in times {
+        *time = moved(*time, by);
+    }
 }
 
 fn queue(ledger: &mut Ledger, at: Timestamp, notice: &Notice) {

@@ -114,6 +114,11 @@ pub enum EventKind {
         /// Whether running attempts are ended too.
         now: bool,
     },
+    /// The machine's clock was set: every time of the run that was read from it is meant so much later.
+    ClockSet {
+        /// In milliseconds; less than zero where it was set back.
+        by_ms: i64,
+    },
     /// The run ended.
     RunEnded {
         /// Whether every batch succeeded.
@@ -170,6 +175,7 @@ impl EventKind {
             Self::Suspended { .. } => "Suspended",
             Self::Resumed => "Resumed",
             Self::Stopping { .. } => "Stopping",
+            Self::ClockSet { .. } => "ClockSet",
             Self::RunEnded { .. } => "RunEnded",
             Self::NoticeQueued { .. } => "NoticeQueued",
             Self::NoticeJoined { .. } => "NoticeJoined",

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, path::Path};
 
 use super::{HistoryError, Reader};
 use crate::{
-    job::identity::{AttemptKey, BatchNum, RunId},
+    job::{
+        answer::AnswerFacts,
+        identity::{AttemptKey, BatchNum, RunId},
+    },
     store::{Local, Sqlite, record::JobRecord},
 };
 
@@ -69,11 +72,15 @@ impl Reader {
         Ok(Vec::new())
     }
 
-    /// The answer of a batch that the database keeps.
+    /// The answer of a batch that the database keeps, and what is known of it.
     ///
     /// # Errors
     /// It could not be read.
-    pub async fn kept_answer(&self, run: &RunId, batch: BatchNum) -> Result<Option<String>, HistoryError> {
+    pub async fn kept_answer(
+        &self,
+        run: &RunId,
+        batch: BatchNum,
+    ) -> Result<Option<(String, AnswerFacts)>, HistoryError> {
         for database in self.databases() {
             if let Some(answer) = database.kept_answer(run, batch).await? {
                 return Ok(Some(answer));

@@ -152,7 +152,8 @@ async fn answers_come_from_the_attempt_that_succeeded_a_page_at_a_time() {
     for kind in KINDS {
         let (fixture, reader, ledger) = told(kind).await;
         let answers = crate::store::answers::Answers::new(fixture.home.clone());
-        crate::driver::ports::Outputs::put(&answers, &ledger.run, key(1, 1), "one").await.unwrap();
+        let facts = crate::job::answer::AnswerFacts::default();
+        crate::driver::ports::Outputs::put(&answers, &ledger.run, key(1, 1), "one", &facts).await.unwrap();
         fs::create_dir_all(fixture.home.attempt(&ledger.run, key(2, 2)).folder()).unwrap();
         fs::write(reader.files(&ledger.run, key(2, 2)).stdout(), "two").unwrap();
 

@@ -1,5 +1,6 @@
 //! What a job means: validated, resolved, not serialisable.
 
+pub mod answer;
 pub mod batches;
 pub mod expand;
 pub mod files;

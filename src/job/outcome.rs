@@ -61,6 +61,9 @@ pub struct Provenance {
     /// Where Claude Code's API key came from: `none` is a login.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_key_source: Option<String>,
+    /// Why the model stopped: `end_turn`, …
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_reason: Option<String>,
 }
 
 /// Why an attempt failed.

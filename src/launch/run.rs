@@ -25,6 +25,7 @@ use crate::{
     driver::ports::Outputs,
     engine::world::AttemptState,
     job::{
+        answer::AnswerFacts,
         finding::Finding,
         identity::AttemptName,
         outcome::{Failure, FailureClass, GateSignal, Outcome, Usage},
@@ -411,7 +412,9 @@ impl<O: Outputs + 'static> Running<O> {
         if backend::place(&self.attempt.job.backend) == Place::InProcess {
             let key = self.attempt.record.start.key;
             self.shared.entries.answered(key);
-            let put = self.shared.outputs.put(&self.attempt.run, key, text);
+            let batch = self.attempt.job.batches.get(key.batch);
+            let facts = AnswerFacts::new(batch, judgement.usage, judgement.provenance.as_ref());
+            let put = self.shared.outputs.put(&self.attempt.run, key, text, &facts);
             put.await.map_err(|error| not_kept(&error))?;
         }
         Ok(())

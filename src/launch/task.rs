@@ -24,6 +24,7 @@ use crate::{
     driver::ports::{Launcher, Outputs, StoreError},
     engine::world::{AttemptState, Sighting},
     job::{
+        answer::AnswerFacts,
         batches::Batch,
         finding::Finding,
         identity::{AttemptKey, AttemptName, BatchNum, RunId, SessionId},
@@ -154,7 +155,7 @@ impl<O: Outputs + 'static> Shared<O> {
         let wrong: Vec<Finding> = findings.iter().filter(|finding| !finding.passed).cloned().collect();
         if wrong.is_empty()
             && judgement.failure.is_none()
-            && let Err(failure) = self.keep(key, &judgement.answer, &mut ending).await
+            && let Err(failure) = self.keep(key, batch, &judgement, &mut ending).await
         {
             judgement.failure = Some(failure);
         }
@@ -194,12 +195,19 @@ impl<O: Outputs + 'static> Shared<O> {
     }
 
     /// Keeps the answer before the batch counts as succeeded. It was paid for: while it cannot be kept it is held.
-    async fn keep(&self, key: AttemptKey, answer: &Answer, ending: &mut Ending) -> Result<(), Failure> {
-        let Answer::Text(text) = answer else { return Ok(()) };
+    async fn keep(
+        &self,
+        key: AttemptKey,
+        batch: Batch,
+        judgement: &Judgement,
+        ending: &mut Ending,
+    ) -> Result<(), Failure> {
+        let Answer::Text(text) = &judgement.answer else { return Ok(()) };
+        let facts = AnswerFacts::new(Some(batch), judgement.usage, judgement.provenance.as_ref());
         self.entries.answered(key);
         let mut pause = FIRST_PAUSE;
         let result = loop {
-            match self.place.outputs.put(&self.place.run, key, text).await {
+            match self.place.outputs.put(&self.place.run, key, text, &facts).await {
                 Ok(()) => break Ok(()),
                 Err(StoreError::Full { context }) => {
                     break Err(Failure::new(FailureClass::JobFatal, "OutputStoreFull", context));

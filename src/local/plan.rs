@@ -1,6 +1,10 @@
-//! The plan of a run beside that of the job file as it is now.
+//! The plan of a run beside that of the job file as it is now, and how it cuts the items.
+
+use std::num::NonZeroU32;
 
 use serde_json::Value;
+
+use crate::job::batches::Batches;
 
 /// Whether a batch's number means the same items in both plans: the same size and first item, and, where items are
 /// listed, a list that at most goes on.
@@ -14,6 +18,24 @@ pub fn same_cut(before: &str, now: &str) -> bool {
             _ => false,
         };
     same("size") && same("startItem") && same("pinnedItems") && goes_on
+}
+
+/// How a plan cuts the items, without the items themselves.
+pub fn cut_of(plan: &str) -> Option<Batches> {
+    let batch = batch_of(plan)?;
+    let number = |value: Option<&Value>| u32::try_from(value?.as_u64()?).ok();
+    let start_item = number(batch.get("startItem")).unwrap_or(1);
+    let total_items = match number(batch.get("totalItems")) {
+        Some(total) => total,
+        None => {
+            let listed = batch.get("items").and_then(Value::as_array);
+            let listed = listed.and_then(|items| u32::try_from(items.len()).ok());
+            let count = listed.or_else(|| number(batch.pointer("/pinnedItems/count")))?;
+            start_item.checked_add(count)?.checked_sub(1)?
+        }
+    };
+    let size = NonZeroU32::new(number(batch.get("size"))?)?;
+    Some(Batches { size, start_item, total_items, items: None })
 }
 
 fn batch_of(plan: &str) -> Option<Value> {
@@ -44,5 +66,19 @@ mod tests {
             assert_eq!(same_cut(&plan(before), &plan(now)), same, "{before} and {now}");
         }
         assert!(!same_cut("", "batch: {size: 1}"));
+    }
+
+    #[test]
+    fn a_plan_says_which_items_a_batch_has() {
+        for (batch, last) in [
+            ("{size: 10, totalItems: 25, startItem: 11}", (21, 25)),
+            ("{size: 2, items: [a, b, c]}", (3, 3)),
+            ("{size: 2, pinnedItems: {count: 4, sha256: a}, startItem: 5}", (7, 8)),
+        ] {
+            let cut = cut_of(&format!("batch: {batch}\n")).unwrap();
+            let second = cut.get(crate::job::identity::BatchNum(2)).unwrap();
+            assert_eq!((second.start_item, second.end_item), last, "{batch}");
+        }
+        assert!(cut_of("batch: {size: 0, totalItems: 1}").is_none() && cut_of("").is_none());
     }
 }

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     driver::ports::{Outputs, StoreError},
     job::{
+        answer::AnswerFacts,
         files::AttemptFiles,
         identity::{AttemptKey, RunId},
     },
@@ -68,7 +69,14 @@ impl Answers {
 }
 
 impl Outputs for Answers {
-    async fn put(&self, run: &RunId, key: AttemptKey, answer: &str) -> Result<(), StoreError> {
+    /// What is known of it is in the record of its attempt.
+    async fn put(
+        &self,
+        run: &RunId,
+        key: AttemptKey,
+        answer: &str,
+        _facts: &AnswerFacts,
+    ) -> Result<(), StoreError> {
         let (answers, path, answer) = (self.clone(), self.path(run, key), answer.to_owned());
         let kept = path.clone();
         let written = tokio::task::spawn_blocking(move || answers.write(&path, &answer)).await;

@@ -85,6 +85,7 @@ impl Changes {
             | EventKind::Suspended { .. }
             | EventKind::Resumed
             | EventKind::Stopping { .. }
+            | EventKind::ClockSet { .. }
             | EventKind::RunEnded { .. } => {}
         }
     }

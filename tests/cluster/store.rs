@@ -12,7 +12,10 @@ use mozart::{
         status::{Author, Shown},
         store::{ByteBudget, StatusStore, ledger},
     },
-    driver::ports::{Clock, Store as _, StoreError},
+    driver::{
+        clock::Reading,
+        ports::{Clock, Store as _, StoreError},
+    },
     engine::{
         ledger::{Ledger, RunPhase, RunStart},
         ranges::Ranges,
@@ -32,6 +35,9 @@ struct Now;
 impl Clock for Now {
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+    fn reading(&self) -> Reading {
+        Reading { wall: self.now(), steady: Duration::ZERO }
     }
     async fn sleep_until(&self, _: Timestamp) {}
     async fn sleep(&self, duration: Duration) {

@@ -1,6 +1,7 @@
 //! `mozart attempt --pod`, run here as the kubelet runs it there: what it leaves as its message and what it says.
 
 use std::{
+    collections::BTreeMap,
     fs,
     io::{BufRead as _, BufReader, Read as _},
     path::PathBuf,
@@ -202,6 +203,66 @@ fn the_baseline_of_a_batch_goes_from_pod_to_pod_and_nothing_stays_in_the_workspa
     let (second, _) = place.run(&place.call(2));
     assert!(second.succeeded(), "{second:?}");
     assert!(!place.workspace(".mozart").exists());
+}
+
+/// The most memory that the attempt's own processes had so far, in KiB, by pid.
+fn peaks(place: &Place) -> BTreeMap<u32, u64> {
+    let of = |pid: u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.parse().ok()
+    };
+    let own = place.sandbox.processes().into_iter().filter(|(_, line)| line.contains("mozart attempt --pod"));
+    own.filter_map(|(pid, _)| Some((pid, of(pid)?))).collect()
+}
+
+#[test]
+fn r27_a_flood_without_line_ends_with_nul_and_bytes_that_are_no_text_is_cut_marked_and_held_in_little_memory()
+{
+    let script = "echo ready; head -c 128000000 /dev/zero | tr '\\0' x; printf '\\n\\0nul \\377\\376 bad\\n'; \
+                  yes \"$(printf %0100d 7)\" | head -c 30000000; echo; echo last";
+    let place = Place::new(&["bash", "-c", script], &json!({}));
+    let call = place.call(1);
+    let mut child = place.start(&call);
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let (mut line, mut bytes, mut lines) = (Vec::new(), 0, Vec::new());
+    let (mut before, mut after) = (BTreeMap::new(), BTreeMap::new());
+    while output.read_until(b'\n', &mut line).unwrap() > 0 {
+        bytes += line.len();
+        if lines.is_empty() {
+            before = peaks(&place);
+        } else if lines.len().is_multiple_of(10_000) {
+            // What is said at the end is said while everything that is kept is in memory.
+            after.append(&mut peaks(&place));
+        }
+        lines.push(String::from_utf8(std::mem::take(&mut line)).unwrap());
+    }
+    assert!(child.wait().unwrap().success());
+    assert!(outcome(&call.message).succeeded());
+    assert!(bytes <= (8 << 20) + 200, "{bytes} bytes were said");
+    let texts: Vec<&str> = lines.iter().map(|line| line.splitn(3, ' ').nth(2).unwrap().trim_end()).collect();
+    assert_eq!(texts[0], "ready");
+    assert!(texts[1].starts_with("xxxx") && texts[1].ends_with("bytes of this line were left out]"));
+    assert_eq!(texts[2], "\0nul \u{fffd}\u{fffd} bad");
+    assert_eq!(texts.iter().filter(|text| text.ends_with("bytes were left out here]")).count(), 1);
+    assert_eq!(texts.last(), Some(&"last"));
+    assert!(!before.is_empty() && !after.is_empty());
+    for (pid, peak) in after {
+        let grown = peak.saturating_sub(before.get(&pid).copied().unwrap_or(0));
+        assert!(grown <= 20 << 10, "process {pid} grew by {grown} KiB");
+    }
+}
+
+#[test]
+fn r28_a_prompt_of_megabytes_reaches_the_program_by_its_standard_input() {
+    for bytes in [100_000, 1 << 20, 5 << 20] {
+        let template = format!("{{{{ 'x' * {bytes} }}}}");
+        let place = Place::new(&["bash", "-c", "wc -c > count"], &json!({"prompt": {"template": template}}));
+        let (outcome, _) = place.run(&place.call(1));
+        assert!(outcome.succeeded(), "{bytes}: {outcome:?}");
+        let count: usize = fs::read_to_string(place.workspace("count")).unwrap().trim().parse().unwrap();
+        assert!(count >= bytes, "{count} of {bytes}");
+    }
 }
 
 #[test]

@@ -143,7 +143,11 @@ fn judgement(message: Message, interrupted: Option<Failure>, settings: &Anthropi
         signal: None,
         warnings,
         if_not_valid: None,
-        provenance: Some(Provenance { model: Some(message.model), ..Provenance::default() }),
+        provenance: Some(Provenance {
+            model: Some(message.model),
+            stop_reason: message.stop_reason,
+            ..Provenance::default()
+        }),
         answer: if message.text.is_empty() { Answer::None } else { Answer::Text(message.text) },
     }
 }

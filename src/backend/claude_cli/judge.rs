@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use super::{
     classify::{self, Context},
-    stream::{Init, Line},
+    stream::{Init, Line, ResultLine},
     transcript::Transcript,
     wallet,
 };
@@ -59,7 +59,7 @@ pub fn judge(settings: &ClaudeCli, call: &Call<'_>, material: Material<'_>) -> J
             .into_iter()
             .flatten()
             .collect(),
-        provenance: transcript.init.as_ref().map(provenance),
+        provenance: transcript.init.as_ref().map(|init| provenance(init, transcript.result.as_ref())),
         answer: transcript.answer.map_or(Answer::None, Answer::Text),
         failure,
     }
@@ -187,9 +187,10 @@ fn signal(transcript: &Transcript, said_at: Timestamp) -> Option<GateSignal> {
     Some(GateSignal::Utilization { share, resets_at: limits::moment(resets_at, said_at) })
 }
 
-fn provenance(init: &Init) -> Provenance {
+fn provenance(init: &Init, result: Option<&ResultLine>) -> Provenance {
     let Init { model, api_key_source, version } = init.clone();
-    Provenance { model, version, api_key_source }
+    let stop_reason = result.and_then(|result| result.stop_reason.clone());
+    Provenance { model, version, api_key_source, stop_reason }
 }
 
 /// A warning that Claude Code is no longer the one that was found before the run.

@@ -69,7 +69,7 @@ async fn from_config_maps(args: &Args, asked: &Asked, giving: &mut Giving<'_>) -
     };
     for (batch, kept) in kept {
         if args.batch.as_ref().is_none_or(|wanted| wanted.contains(batch)) {
-            giving.give(batch, kept.attempt, &kept.answer)?;
+            giving.give(batch, kept.attempt, &kept.facts, &kept.answer)?;
             given.insert(batch);
         }
     }
@@ -100,7 +100,7 @@ async fn from_volume(
     while let Some(line) = lines.next().await? {
         giving.run = line.run;
         if !given.contains(line.batch) {
-            giving.give(line.batch, line.attempt, &line.answer)?;
+            giving.give(line.batch, line.attempt, &line.facts, &line.answer)?;
             given.insert(line.batch);
         }
     }

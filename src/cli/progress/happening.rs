@@ -1,5 +1,7 @@
 //! What of the journal is worth a line.
 
+use std::time::Duration;
+
 use jiff::{Timestamp, tz::TimeZone};
 
 use crate::{
@@ -59,6 +61,14 @@ pub fn line(event: &Event, now: Timestamp, zone: &TimeZone) -> Option<Line> {
         EventKind::Stopping { message, now: at_once, .. } => {
             let how = if *at_once { "ends now" } else { "ends when what runs has finished" };
             kept(Tone::Warning, format!("{how}: {message}"))
+        }
+        EventKind::ClockSet { by_ms } => {
+            let by = format::duration(Duration::from_millis(by_ms.unsigned_abs()));
+            let way = if *by_ms < 0 { "back" } else { "forward" };
+            kept(
+                Tone::Plain,
+                format!("the clock was set {way} by {by}; what is waited for lasts as long as before"),
+            )
         }
         EventKind::NoticeSettled { dropped: true, id } => {
             kept(Tone::Warning, format!("notification {id} could not be delivered and was given up"))

@@ -1,9 +1,12 @@
-//! How much the copied logs take: the oldest go when it is too much.
+//! How much the copied logs take, beside what history takes: the oldest go when it is too much.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::SystemTime,
 };
 
@@ -16,6 +19,8 @@ use crate::store::home::Home;
 pub(super) struct LogBudget {
     folder: PathBuf,
     most: u64,
+    /// What of it history takes, in bytes.
+    taken: Arc<AtomicU64>,
     /// In bytes; `None` until it was measured.
     total: Arc<Mutex<Option<u64>>>,
 }
@@ -28,18 +33,30 @@ struct Log {
 
 impl LogBudget {
     pub(super) fn new(home: &Home, most: u64) -> Self {
-        Self { folder: home.runs(), most, total: Arc::default() }
+        Self { folder: home.runs(), most, taken: Arc::default(), total: Arc::default() }
+    }
+
+    /// How many bytes logs and history may take together.
+    pub(super) fn most(&self) -> u64 {
+        self.most
+    }
+
+    /// History takes so many bytes.
+    pub(super) async fn leave(&self, taken: u64) {
+        self.taken.store(taken, Ordering::Relaxed);
+        self.grown(0).await;
     }
 
     /// So many bytes were added. Where that is too much, the oldest logs are deleted until a tenth is free.
     pub(super) async fn grown(&self, bytes: u64) {
         let mut total = self.total.lock().await;
+        let most = self.most.saturating_sub(self.taken.load(Ordering::Relaxed));
         let known = total.map(|total| total + bytes);
-        if known.is_some_and(|known| known <= self.most) {
+        if known.is_some_and(|known| known <= most) {
             *total = known;
             return;
         }
-        let (folder, most) = (self.folder.clone(), self.most);
+        let folder = self.folder.clone();
         let left = tokio::task::spawn_blocking(move || thin(&folder, most)).await;
         // Measured anew the next time where it could not be.
         *total = left.ok().and_then(|left| {

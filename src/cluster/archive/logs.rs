@@ -65,11 +65,13 @@ async fn keep(archive: &Archive, client: &Client, pod: EndedPod) {
     };
     // Whoever waited may have gone on.
     let _ = pod.done.send(());
-    let Some((kept, answer)) = pod.answer.zip(answer) else { return };
-    let answer = NewAnswer { run: pod.run, key: pod.key, stays: kept.stays, answer };
-    if let Err(error) = archive.keep(answer).await {
-        tracing::warn!(pod.name, %error, "the answer of a batch is not kept; its workspace has what it made");
+    if let Some(((kept, facts), answer)) = pod.answer.zip(answer) {
+        let answer = NewAnswer { run: pod.run.clone(), key: pod.key, stays: kept.stays, answer, facts };
+        if let Err(error) = archive.keep(answer).await {
+            tracing::warn!(pod.name, %error, "the answer of a batch is not kept; its workspace has what it made");
+        }
     }
+    archive.shared.copied().add(&pod.run, pod.key);
 }
 
 /// Copies the log; returns the answer in it.

@@ -4,6 +4,7 @@
 //! holds up nothing but the answers of batches that are kept nowhere else.
 
 mod budget;
+mod copied;
 mod disk;
 mod logs;
 mod pending;
@@ -22,15 +23,16 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use uuid::Uuid;
 
 pub use self::logs::copy_logs;
-use self::{budget::LogBudget, disk::Disk, pending::Pending, writer::Writer};
+use self::{budget::LogBudget, copied::Copied, disk::Disk, pending::Pending, writer::Writer};
 use crate::{
     driver::ports::StoreError,
     engine::{event::Event, ledger::Ledger},
     history::{HistoryError, Reader},
+    job::identity::{AttemptKey, BatchNum, RunId},
     store::{NewAnswer, home::Home},
 };
 
-/// So many bytes of logs are kept if nothing else is said.
+/// So many bytes of logs and history are kept if nothing else is said.
 pub const LOG_BYTES: u64 = 5 << 30;
 
 /// The folder of an operator. Clones are one; when the last goes, what is pending is written.
@@ -52,12 +54,17 @@ type Opened = (Option<(u64, u64)>, Arc<Reader>);
 #[derive(Debug, Default)]
 struct Shared {
     pending: Mutex<Pending>,
+    copied: Mutex<Copied>,
     told: Notify,
 }
 
 impl Shared {
     fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn copied(&self) -> MutexGuard<'_, Copied> {
+        self.copied.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -85,6 +92,11 @@ enum Command {
         answer: NewAnswer,
         done: oneshot::Sender<Result<(), StoreError>>,
     },
+    Answer {
+        run: RunId,
+        batch: BatchNum,
+        found: oneshot::Sender<Result<Option<String>, StoreError>>,
+    },
     Deleted {
         job: Uuid,
     },
@@ -109,7 +121,7 @@ enum Command {
 
 impl Archive {
     /// Opens the folder, and makes it where it is not there. What is damaged is set aside; what cannot be opened is
-    /// tried again, and [`Archive::trouble`] says so. Of logs so many bytes are kept.
+    /// tried again, and [`Archive::trouble`] says so. Logs and history may take so many bytes: the oldest logs go first.
     pub async fn open(folder: PathBuf, log_bytes: u64) -> Self {
         let home = Home::new(folder);
         let logs = LogBudget::new(&home, log_bytes);
@@ -118,7 +130,7 @@ impl Archive {
         let shared = Arc::new(Shared::default());
         let mut disk = Disk::new(home.clone(), told);
         disk.probe().await;
-        tokio::spawn(Writer::new(disk, Arc::clone(&shared), queue).run());
+        tokio::spawn(Writer::new(disk, Arc::clone(&shared), queue, logs.clone()).run());
         Self { home, logs, shared, commands, trouble, reader: Arc::default() }
     }
 
@@ -174,6 +186,25 @@ impl Archive {
             source: "what writes to the volume has ended".into(),
         };
         written.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// The answer of a batch that is kept.
+    ///
+    /// # Errors
+    /// It could not be read.
+    pub async fn answer(&self, run: &RunId, batch: BatchNum) -> Result<Option<String>, StoreError> {
+        let (found, answer) = oneshot::channel();
+        self.tell(Command::Answer { run: run.clone(), batch, found });
+        let ended = || StoreError::Failed {
+            context: "the answer could not be read".to_owned(),
+            source: "what writes to the volume has ended".into(),
+        };
+        answer.await.unwrap_or_else(|_| Err(ended()))
+    }
+
+    /// Whether the log of an attempt was copied a moment ago, or could not be: its answer is kept, or it gave none.
+    pub fn is_copied(&self, run: &RunId, key: AttemptKey) -> bool {
+        self.shared.copied().has(run, key)
     }
 
     /// A job is no more: its runs have ended, its answers go unless they were to stay.

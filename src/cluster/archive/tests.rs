@@ -4,10 +4,14 @@ use std::{fs, path::Path, time::Duration};
 
 use super::*;
 use crate::{
-    engine::event::EventKind,
-    job::identity::{AttemptKey, BatchNum, RunId},
+    engine::{event::EventKind, ledger::RunPhase},
+    job::{
+        answer::AnswerFacts,
+        identity::{AttemptKey, BatchNum, RunId},
+        model::{StateBackend, StateKind},
+    },
     store::{
-        Sqlite,
+        Local, Sqlite,
         tests::{after_success, event, ledger, success},
     },
 };
@@ -21,7 +25,13 @@ fn job() -> ArchivedJob {
 
 fn answer(batch: u32) -> NewAnswer {
     let key = AttemptKey::first(BatchNum(batch));
-    NewAnswer { run: RUN, key, stays: false, answer: format!("answer {batch}") }
+    NewAnswer {
+        run: RUN,
+        key,
+        stays: false,
+        answer: format!("answer {batch}"),
+        facts: AnswerFacts::default(),
+    }
 }
 
 /// Saves of a run: batch after batch succeeds.
@@ -235,4 +245,53 @@ fn what_does_not_fit_while_the_disk_is_away_is_missing_and_counted() {
     let waiting = pending.take(usize::MAX);
     assert_eq!((waiting.len(), waiting[0].saves), (1, taken));
     assert!(pending.is_empty());
+}
+
+/// M6: the oldest logs first, rows last, answers never.
+#[tokio::test]
+async fn history_that_takes_too_much_loses_its_oldest_runs_and_no_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let archive = Archive::open(folder.path().to_owned(), LOG_BYTES).await;
+    for run in 1..=30 {
+        let mut ledger = ledger(JOB, run);
+        ledger.seq = 1;
+        archive.record(&job(), &ledger, &[event(EventKind::RunStarted)]);
+        for batch in 1..=50 {
+            ledger = after_success(&ledger, batch);
+            archive.record(&job(), &ledger, &success(batch));
+        }
+        ledger.seq += 1;
+        ledger.phase = RunPhase::Complete;
+        ledger.ended = Some(ledger.started);
+        let ended = EventKind::RunEnded { complete: true, reason: None, message: None };
+        archive.record(&job(), &ledger, &[event(ended)]);
+    }
+    archive.keep(NewAnswer { answer: "long".repeat(100_000), ..answer(1) }).await.unwrap();
+    archive.close().await;
+
+    let backend = StateBackend { kind: StateKind::Sqlite, path: None };
+    let left = async || {
+        let store = Local::open_to_read(archive.home(), &backend).await.unwrap().unwrap();
+        let runs: Vec<u32> = store.runs(JOB).await.unwrap().iter().map(|ledger| ledger.run.run).collect();
+        (store.database().unwrap().history_bytes().await.unwrap(), runs)
+    };
+    let (before, runs) = left().await;
+    assert_eq!(runs.len(), 30, "{before} bytes");
+    // It is looked at when it is opened and something is told.
+    let archive = Archive::open(folder.path().to_owned(), before / 2).await;
+    let mut later = ledger(JOB, 31);
+    later.seq = 1;
+    archive.record(&job(), &later, &[event(EventKind::RunStarted)]);
+    let waited = tokio::time::timeout(Duration::from_mins(1), async {
+        while left().await.0 > before / 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    waited.await.expect("history becomes smaller");
+    archive.close().await;
+    let (_, runs) = left().await;
+    let newest: Vec<u32> = (1..=31).rev().take(runs.len()).collect();
+    assert!(runs == newest && runs.len() < 25 && runs.len() > 2, "{runs:?}");
+    let store = Sqlite::open_to_read(&archive.home().database()).await.unwrap().unwrap();
+    assert_eq!(store.kept_answer(&RUN, BatchNum(1)).await.unwrap().unwrap().0.len(), 400_000);
 }

@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     Command, Shared,
+    budget::LogBudget,
     disk::{Disk, words},
 };
 use crate::{
@@ -20,6 +21,8 @@ use crate::{
 
 /// Between two writes of history, so that many saves are one.
 const PACE: Duration = Duration::from_millis(250);
+/// Between two looks at how much history takes.
+const WEIGH: Duration = Duration::from_mins(10);
 /// How often a disk is tried that could not be written.
 const PROBE: Duration = Duration::from_secs(5);
 /// About so many events are written at once: some hundredths of a second, for which answers wait.
@@ -32,13 +35,23 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     commands: mpsc::UnboundedReceiver<Command>,
     next: Instant,
+    /// How much logs and history may take.
+    budget: LogBudget,
+    /// When it is looked at again.
+    weighed: Instant,
 }
 
 type Put = (NewAnswer, oneshot::Sender<Result<(), StoreError>>);
 
 impl Writer {
-    pub(super) fn new(disk: Disk, shared: Arc<Shared>, commands: mpsc::UnboundedReceiver<Command>) -> Self {
-        Self { disk, shared, commands, next: Instant::now() }
+    pub(super) fn new(
+        disk: Disk,
+        shared: Arc<Shared>,
+        commands: mpsc::UnboundedReceiver<Command>,
+        budget: LogBudget,
+    ) -> Self {
+        let now = Instant::now();
+        Self { disk, shared, commands, next: now, budget, weighed: now }
     }
 
     /// Until it is closed, or nobody is left that could tell it something.
@@ -63,6 +76,11 @@ impl Writer {
                 },
                 () = due(&self.shared, self.next) => {
                     self.write_history().await;
+                    if self.weighed <= Instant::now() {
+                        self.weighed = Instant::now() + WEIGH;
+                        let result = self.weigh().await;
+                        self.disk.judge(&result).await;
+                    }
                 }
                 () = tokio::time::sleep(PROBE), if self.disk.is_in_trouble() => self.disk.probe().await,
             }
@@ -78,6 +96,15 @@ impl Writer {
     async fn obey(&mut self, command: Command) -> Option<Command> {
         let result = match command {
             Command::Keep { answer, done } => return self.keep((answer, done)).await,
+            Command::Answer { run, batch, found } => {
+                let answer = match self.disk.database().await {
+                    Ok(database) => database.kept_answer(&run, batch).await,
+                    Err(error) => Err(error),
+                };
+                // Who asked may have been ended meanwhile.
+                let _ = found.send(answer.map(|kept| kept.map(|(answer, _)| answer)));
+                return None;
+            }
             Command::Deleted { job } => {
                 // What is pending of it would be written after its end.
                 while !self.shared.pending().is_empty() && self.write_history().await {}
@@ -147,6 +174,30 @@ impl Writer {
             self.shared.pending().take_back(saved);
         }
         false
+    }
+
+    /// Lets logs take what history leaves. History alone is never more than both may take: the oldest runs go, and a
+    /// tenth is made free. The last run of a job may be among them; its answers are not.
+    async fn weigh(&mut self) -> Result<(), StoreError> {
+        let home = self.disk.home().clone();
+        let most = self.budget.most();
+        let store = self.disk.store().await?;
+        let Some(database) = store.database() else { return Ok(()) };
+        let mut bytes = database.history_bytes().await?;
+        if bytes > most {
+            let (before, mut gone) = (bytes, 0_u32);
+            while bytes > most - most / 10
+                && let Some(run) = database.oldest_over().await?
+            {
+                store.delete_run(&home, &run).await?;
+                gone += 1;
+                bytes = database.history_bytes().await?;
+            }
+            let bytes = before.saturating_sub(bytes);
+            tracing::info!(gone, bytes, "the oldest runs were deleted from history: history.maxBytes");
+        }
+        self.budget.leave(bytes).await;
+        Ok(())
     }
 
     async fn forget(&mut self, job: Uuid) -> Result<(), StoreError> {

@@ -50,7 +50,7 @@ const JOB: Uuid = Uuid::from_u128(7);
 /// An API server that knows the tokens of `anna`, who may read the job night of team, of `boris`, who may nothing, and of
 /// `carl`, who may read and edit in team. Counts what it is asked.
 #[derive(Clone, Default)]
-pub(super) struct Api {
+struct Api {
     asked: Arc<AtomicUsize>,
     server: ApiServer,
     /// Tokens that are known no longer.

@@ -68,7 +68,7 @@ impl Process {
 
     fn with(server: &ApiServer, name: &str, seed: u64, offset: i64, open_for: Duration) -> Self {
         let wire = Wire::new(server, name, seed);
-        let clocks = TestClocks { start: Instant::now(), offset };
+        let clocks = TestClocks { start: Instant::now(), offset, set: Arc::default() };
         let fence = Fence::open_for(clocks.clone(), open_for);
         let settings =
             Settings { namespace: "mozart".to_owned(), name: "mozart".to_owned(), identity: name.to_owned() };
@@ -312,7 +312,7 @@ fn in_paused_time(test: impl Future<Output = ()>) {
 #[tokio::test(start_paused = true)]
 async fn what_was_begun_in_one_term_is_not_written_in_another() {
     let server = ApiServer::default();
-    let clocks = TestClocks { start: Instant::now(), offset: 0 };
+    let clocks = TestClocks { start: Instant::now(), offset: 0, set: Arc::default() };
     let fence = Fence::new(clocks.clone());
     let in_this_term = || -> Api<ConfigMap> {
         let wire = Wire::new(&server, "one", 1);

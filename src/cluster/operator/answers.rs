@@ -1,11 +1,19 @@
 //! Where the answers of a run go whose batches run in the operator's process.
 
-use super::{attend::Not, context::Context};
+use super::{
+    attend::Not,
+    context::Context,
+    readback::{self, Readback},
+};
 use crate::{
     api::run::{OutputStore, Retain},
     cluster::{archive::Archive, object::JobObject, outputs::ConfigMapOutputs},
     driver::ports::{Outputs, StoreError},
-    job::identity::{AttemptKey, RunId},
+    job::{
+        answer::AnswerFacts,
+        identity::{AttemptKey, RunId},
+        model::Job,
+    },
     launch::pod::{KeptAnswer, LogKeeper},
     store::NewAnswer,
 };
@@ -36,13 +44,30 @@ impl AnswerHome {
     }
 }
 
-impl Outputs for AnswerHome {
-    async fn put(&self, run: &RunId, key: AttemptKey, answer: &str) -> Result<(), StoreError> {
+impl AnswerHome {
+    /// The way to read back what is kept of a run, if a sink of the job carries it.
+    pub(super) fn readback(&self, job: &Job, run: &RunId) -> Readback {
         match self {
-            Self::ConfigMaps(outputs) => outputs.put(run, key, answer).await,
+            _ if !readback::is_wanted(job) => Readback::Nowhere,
+            Self::ConfigMaps(outputs) => Readback::ConfigMaps(outputs.kept()),
+            Self::Archive { archive, .. } => Readback::Volume { archive: archive.clone(), run: run.clone() },
+        }
+    }
+}
+
+impl Outputs for AnswerHome {
+    async fn put(
+        &self,
+        run: &RunId,
+        key: AttemptKey,
+        answer: &str,
+        facts: &AnswerFacts,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::ConfigMaps(outputs) => outputs.put(run, key, answer, facts).await,
             Self::Archive { archive, stays } => {
-                let (run, answer) = (run.clone(), answer.to_owned());
-                archive.keep(NewAnswer { run, key, stays: *stays, answer }).await
+                let (run, answer, facts) = (run.clone(), answer.to_owned(), facts.clone());
+                archive.keep(NewAnswer { run, key, stays: *stays, answer, facts }).await
             }
         }
     }

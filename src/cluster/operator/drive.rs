@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    answers,
+    answers::{self, AnswerHome},
     archived::{self, Archived},
     attend::{Next, Not, Trouble},
     begin::{first, folder},
@@ -24,6 +24,7 @@ use super::{
     in_turn::{Attempts, InTurn},
     notices::{self, ByOperator, Notices},
     prepare::{self, Key, live, sentences},
+    readback::Readback,
     roster::Seen,
     task::wishes,
 };
@@ -121,13 +122,18 @@ pub(super) async fn drive(
         logs: answers::keeper(context, job),
     };
     let claims = Arc::new(SavedClaims::new(context.jobs(&job.namespace), &job.name, &ledger));
-    let attempts = match means {
+    let (attempts, readback) = match means {
         Means::Pods(volume) => {
-            Attempts::Pods(PodLauncher::new(pod_place(volume), pods.clone(), Arc::clone(&claims)))
+            let launcher = PodLauncher::new(pod_place(volume), pods.clone(), Arc::clone(&claims));
+            (Attempts::Pods(launcher), Readback::of_pods(context, job, &run_id))
         }
-        Means::Tasks(way) => Attempts::Tasks(in_process::launcher(context, job, &loaded_job, &run_id, way)),
+        Means::Tasks(way) => {
+            let home = AnswerHome::of(context, job, &run_id);
+            let readback = home.readback(&loaded_job, &run_id);
+            (Attempts::Tasks(in_process::launcher(&loaded_job, &run_id, way, home)), readback)
+        }
     };
-    let notices = Notices::open(&loaded_job, &run_id, &outside);
+    let notices = Notices::open(&loaded_job, &run_id, &readback, &outside);
     let metrics = &context.telemetry.metrics;
     let shared = credential.map(|key| key.shared);
     let payer = shared.as_ref().map(|shared| shared.name().to_owned()).unwrap_or_default();

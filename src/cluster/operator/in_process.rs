@@ -60,12 +60,10 @@ async fn way(context: &Context, job: &JobObject, key: &Key) -> Result<Result<Way
 
 /// The launcher of a run whose batches are tasks of this process.
 pub(super) fn launcher(
-    context: &Context,
-    job: &JobObject,
     loaded: &Arc<Job>,
     run: &RunId,
     way: Way,
+    outputs: AnswerHome,
 ) -> TaskLauncher<AnswerHome> {
-    let outputs = AnswerHome::of(context, job, run);
     TaskLauncher::new(TaskPlace { job: Arc::clone(loaded), run: run.clone(), way, outputs })
 }

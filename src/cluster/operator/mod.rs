@@ -14,6 +14,7 @@ mod in_process;
 mod in_turn;
 mod notices;
 mod prepare;
+mod readback;
 mod roster;
 mod secrets;
 mod size;

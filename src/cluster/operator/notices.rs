@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::{
     attend::{Not, Trouble},
     context::Context,
+    readback::Readback,
     secrets::{self, Purpose},
 };
 use crate::{
@@ -19,7 +20,7 @@ use crate::{
         identity::RunId,
         model::{Job, Setting, Sink},
     },
-    notify::{NoAnswers, Notifications, NotifyError, Outside},
+    notify::{Notifications, NotifyError, Outside},
 };
 
 /// The sinks of one run.
@@ -27,8 +28,8 @@ pub(super) struct Notices(Notifications);
 
 impl Notices {
     /// Those that can be used. One that cannot holds nothing up.
-    pub(super) fn open(job: &Job, run: &RunId, outside: &ByOperator) -> Self {
-        Self(Notifications::open_usable(job, run, &NoAnswers, outside))
+    pub(super) fn open(job: &Job, run: &RunId, answers: &Readback, outside: &ByOperator) -> Self {
+        Self(Notifications::open_usable(job, run, answers, outside))
     }
 
     /// Which of them take nothing, and why.

@@ -11,7 +11,7 @@ use super::{
     attend::{Not, Trouble},
     begin::folder,
     context::Context,
-    in_process, notices, size,
+    in_process, notices, readback, size,
 };
 use crate::{
     api::{backend::BackendType, credential::CredentialType, run::Execution},
@@ -71,6 +71,9 @@ pub(super) async fn prepare(context: &Arc<Context>, job: &JobObject) -> Result<R
         && let Some(key) = &credential
         && let Err(not) = in_process::ready(context, job, key).await?
     {
+        return Ok(Err(not));
+    }
+    if let Some(not) = readback::refusal(context, job, &loaded.job) {
         return Ok(Err(not));
     }
     if let Some(not) = notices::refusal(context, &job.namespace, &loaded.job).await? {

@@ -13,7 +13,10 @@ use crate::{
         status::{Author, Shown},
         testing::{ApiServer, wire::Wire},
     },
-    driver::ports::{Clock, Store as _, StoreError},
+    driver::{
+        clock::Reading,
+        ports::{Clock, Store as _, StoreError},
+    },
     engine::{
         ledger::{Ledger, OpenBatch, RunPhase, RunStart},
         ranges::Ranges,
@@ -34,6 +37,9 @@ struct Still(Timestamp);
 impl Clock for Still {
     fn now(&self) -> Timestamp {
         self.0
+    }
+    fn reading(&self) -> Reading {
+        Reading { wall: self.now(), steady: Duration::ZERO }
     }
     async fn sleep_until(&self, _: Timestamp) {}
     async fn sleep(&self, _: Duration) {}

@@ -14,7 +14,7 @@ pub(crate) mod wire;
 use std::{
     collections::{BTreeMap, BTreeSet},
     convert::Infallible,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, atomic::AtomicI64},
 };
 
 use axum::body::Body as Told;
@@ -39,6 +39,8 @@ pub(crate) struct ApiServer {
     state: Arc<Mutex<State>>,
     /// The version of the last change.
     changed: tell::Sender<u64>,
+    /// By how many seconds the clocks of operators were set.
+    clock: Arc<AtomicI64>,
 }
 
 struct State {
@@ -107,7 +109,7 @@ impl Default for ApiServer {
             refused: Vec::new(),
             expired: 0,
         };
-        Self { state: Arc::new(Mutex::new(state)), changed: tell::Sender::new(0) }
+        Self { state: Arc::new(Mutex::new(state)), changed: tell::Sender::new(0), clock: Arc::default() }
     }
 }
 
@@ -115,6 +117,11 @@ impl ApiServer {
     /// When it began; its dates count from 2026-01-01T00:00:00Z.
     pub(crate) fn start(&self) -> Instant {
         self.state().objects.start
+    }
+
+    /// By how many seconds the clocks of its operators are set; the server's own is not.
+    pub(crate) fn clock(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.clock)
     }
 
     /// Puts an object there, as it is but for its version.

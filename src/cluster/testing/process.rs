@@ -1,6 +1,12 @@
 //! An operator on the server in memory, as a process of its own that can die.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use kube::Client;
@@ -25,12 +31,15 @@ use crate::{
 pub(crate) struct TestClocks {
     pub(crate) start: Instant,
     pub(crate) offset: i64,
+    /// By how many seconds it was set.
+    pub(crate) set: Arc<AtomicI64>,
 }
 
 impl Clocks for TestClocks {
     fn now(&self) -> Moment {
         let boot = self.start.elapsed();
-        let wall = 1_800_000_000 + self.offset + i64::try_from(boot.as_secs()).unwrap();
+        let set = self.set.load(Ordering::Relaxed);
+        let wall = 1_800_000_000 + self.offset + set + i64::try_from(boot.as_secs()).unwrap();
         let wall = Timestamp::new(wall, i32::try_from(boot.subsec_nanos()).unwrap()).unwrap();
         Moment { boot, wall }
     }
@@ -72,8 +81,8 @@ impl Operator {
         change(&mut settings);
         let client = || Client::new(wire.clone(), "mozart");
         let ways = Ways { lease: client(), work: client(), people: client() };
-        let clocks = TestClocks { start: server.start(), offset: 0 };
-        let clock = MachineClock::paused(server.start());
+        let clocks = TestClocks { start: server.start(), offset: 0, set: server.clock() };
+        let clock = MachineClock::paused(server.start(), server.clock());
         let (stop, stopped) = oneshot::channel();
         let telemetry = telemetry::Shared::default();
         let stopped = async { drop(stopped.await) };

@@ -34,6 +34,9 @@ pub struct OutputLine {
     pub batch: BatchNum,
     /// Which start of it.
     pub attempt: u32,
+    /// What is known of it.
+    #[serde(flatten)]
+    pub facts: AnswerFacts,
     /// The text.
     pub answer: String,
 }
@@ -101,6 +104,8 @@ impl<V: View> Answers<V> {
                     run: self.name.clone(),
                     batch: output.batch,
                     attempt: output.ordinal,
+                    // Its attempt, which is asked for by itself, has what it took.
+                    facts: AnswerFacts::default(),
                     answer: output.answer,
                 })
                 .collect();

@@ -11,7 +11,10 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Notify, time::Instant};
 
 use crate::{
-    driver::ports::{Clock, Gates, Launcher, Notifier, Store, StoreError},
+    driver::{
+        clock::Reading,
+        ports::{Clock, Gates, Launcher, Notifier, Store, StoreError},
+    },
     engine::{
         event::Event,
         gate::{Gate, GateReport},
@@ -277,6 +280,10 @@ impl Notifier for Memory {
 impl Clock for Memory {
     fn now(&self) -> Timestamp {
         self.at(Instant::now())
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { wall: self.now(), steady: self.epoch.elapsed() }
     }
 
     async fn sleep_until(&self, until: Timestamp) {

@@ -106,6 +106,7 @@ fn table() -> Vec<(EventKind, &'static [usize])> {
         (stop(false), &[1, 2, 3]),
         (stop(true), &[1, 2, 3, 4]),
         (EventKind::RunEnded { complete: false, reason: None, message: None }, active),
+        (EventKind::ClockSet { by_ms: -3_600_000 }, active),
         (EventKind::NoticeQueued { notice: notice(2) }, begun),
         (EventKind::NoticeJoined { occasion: Occasion::BatchComplete }, begun),
         (EventKind::NoticeSettled { id: 1, dropped: false }, begun),
@@ -145,7 +146,7 @@ fn each_phase_takes_its_events_and_names_both_when_it_refuses_one() {
         }
     }
     kinds.extend(verdicts().iter().map(EventKind::word));
-    assert_eq!(kinds.len(), 16, "a kind of event is missing from the table");
+    assert_eq!(kinds.len(), 17, "a kind of event is missing from the table");
 }
 
 #[test]

@@ -52,11 +52,6 @@ fn sink(api: &api::Notification, path: &str, context: &mut Context<'_>) -> Optio
                     );
                 }
             }
-            let here = format!("{path}.includeOutput");
-            if context.sources.mode() == Mode::Cluster && api.include_output == Some(true) {
-                let message = format!("`{}` is not carried by the operator", context.name(&here));
-                context.error(&here, message, "take it out; `mozart output` reads the answers");
-            }
             Sink::Webhook {
                 url: address(api, path, context)?,
                 headers,

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::job::identity::{AttemptKey, RunId};
+use crate::job::{
+    answer::AnswerFacts,
+    identity::{AttemptKey, RunId},
+};
 
 /// A Pod is held no longer than this for its log.
 pub const HOLD: Duration = Duration::from_secs(30);
@@ -22,8 +25,8 @@ pub struct EndedPod {
     pub key: AttemptKey,
     /// Whether the attempt succeeded.
     pub succeeded: bool,
-    /// Whether its answer is to be kept, and stays when the job goes.
-    pub answer: Option<KeptAnswer>,
+    /// How its answer is to be kept, if it is, and what is known of it.
+    pub answer: Option<(KeptAnswer, AnswerFacts)>,
     /// Told when the Pod may go.
     pub done: oneshot::Sender<()>,
 }
@@ -45,14 +48,14 @@ pub struct LogKeeper {
 }
 
 impl LogKeeper {
-    /// Tells of a Pod, and waits until it may go.
+    /// Tells of a Pod, and waits until it may go. `facts` are of the answer of one that succeeded.
     pub(super) async fn keep(
         &self,
         namespace: &str,
         name: &str,
         run: &RunId,
         key: AttemptKey,
-        succeeded: bool,
+        facts: Option<AnswerFacts>,
     ) {
         let (done, kept) = oneshot::channel();
         let pod = EndedPod {
@@ -60,8 +63,8 @@ impl LogKeeper {
             name: name.to_owned(),
             run: run.clone(),
             key,
-            succeeded,
-            answer: self.answers.filter(|_| succeeded),
+            succeeded: facts.is_some(),
+            answer: self.answers.zip(facts),
             done,
         };
         // Nobody listens any more when another leads: he keeps it.

@@ -31,6 +31,7 @@ use crate::{
     },
     engine::world::{AttemptState, Reached, Sighting},
     job::{
+        answer::AnswerFacts,
         identity::AttemptKey,
         outcome::{Failure, GateSignal, Outcome, Usage},
         start::{EndMode, Start},
@@ -399,12 +400,16 @@ impl<C: Claims> Shared<C> {
     }
 
     async fn release_ended(&self, pod: &SeenPod) -> Result<(), kube::Error> {
-        let (ended, failed) = match pod.facts.sight(self.now()) {
-            Sight::Ended(outcome) => (true, !outcome.succeeded()),
-            Sight::Live { .. } => (false, false),
+        let ended = match pod.facts.sight(self.now()) {
+            Sight::Ended(outcome) => Some(outcome),
+            Sight::Live { .. } => None,
         };
-        if let Some(logs) = self.place.logs.as_ref().filter(|_| ended) {
-            logs.keep(&self.place.namespace, &pod.name, &pod.run, pod.key, !failed).await;
+        let failed = ended.as_ref().is_some_and(|outcome| !outcome.succeeded());
+        if let Some((logs, outcome)) = self.place.logs.as_ref().zip(ended) {
+            let batch = self.place.job.batches.get(pod.key.batch);
+            let facts = AnswerFacts::new(batch, outcome.usage, outcome.provenance.as_ref());
+            let facts = outcome.succeeded().then_some(facts);
+            logs.keep(&self.place.namespace, &pod.name, &pod.run, pod.key, facts).await;
         }
         let keep = match self.place.deletion() {
             DeletionPolicy::Never => true,

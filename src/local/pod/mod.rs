@@ -27,7 +27,7 @@ use crate::{
         files::AttemptFiles,
         load::Loaded,
         model::{Backend, Job},
-        outcome::{Failure, FailureClass, Outcome, Usage},
+        outcome::{Failure, FailureClass, Outcome, Provenance, Usage},
         plan::{Plan, PlanError},
         problem::Problems,
         sources::Mode,
@@ -189,7 +189,8 @@ fn conceal(outcome: &mut Outcome, mask: &Mask) {
         *warning = mask.apply(warning);
     }
     if let Some(provenance) = &mut outcome.provenance {
-        for text in [&mut provenance.model, &mut provenance.version, &mut provenance.api_key_source] {
+        let Provenance { model, version, api_key_source, stop_reason } = provenance;
+        for text in [model, version, api_key_source, stop_reason] {
             *text = text.take().map(|text| mask.apply(&text));
         }
     }

@@ -6,7 +6,11 @@ use uuid::Uuid;
 use super::Sqlite;
 use crate::{
     driver::ports::StoreError,
-    job::identity::{AttemptKey, BatchNum, RunId},
+    job::{
+        answer::AnswerFacts,
+        identity::{AttemptKey, BatchNum, RunId},
+    },
+    store::to_json,
 };
 
 /// An answer to be kept.
@@ -20,6 +24,8 @@ pub struct NewAnswer {
     pub stays: bool,
     /// The text.
     pub answer: String,
+    /// What is known of it.
+    pub facts: AnswerFacts,
 }
 
 impl Sqlite {
@@ -33,11 +39,11 @@ impl Sqlite {
         writer.unfinished = true;
         let failed = |error| self.failed("keep the answers in", error);
         sqlx::query("BEGIN IMMEDIATE").execute(&mut writer.connection).await.map_err(failed)?;
-        for NewAnswer { run, key, stays, answer } in answers {
+        for NewAnswer { run, key, stays, answer, facts } in answers {
             sqlx::query(
-                "INSERT INTO answers (job, run, batch, ordinal, stays, answer) VALUES (?, ?, ?, ?, ?, ?)
-                 ON CONFLICT (job, run, batch) DO UPDATE SET
-                     ordinal = excluded.ordinal, stays = excluded.stays, answer = excluded.answer",
+                "INSERT INTO answers (job, run, batch, ordinal, stays, answer, facts) VALUES (?, ?, ?, ?, ?, ?, ?)
+                 ON CONFLICT (job, run, batch) DO UPDATE SET ordinal = excluded.ordinal,
+                     stays = excluded.stays, answer = excluded.answer, facts = excluded.facts",
             )
             .bind(run.job.to_string())
             .bind(i64::from(run.run))
@@ -45,6 +51,7 @@ impl Sqlite {
             .bind(i64::from(key.ordinal))
             .bind(*stays)
             .bind(answer.as_str())
+            .bind(to_json(facts))
             .execute(&mut writer.connection)
             .await
             .map_err(failed)?;
@@ -83,14 +90,31 @@ impl Sqlite {
         keys.map_err(|error| self.failed("read", error))
     }
 
-    /// The answer of a batch that is kept here.
+    /// The answer of a batch that is kept here, and what is known of it.
     ///
     /// # Errors
     /// It could not be read.
-    pub async fn kept_answer(&self, run: &RunId, batch: BatchNum) -> Result<Option<String>, StoreError> {
-        let query = sqlx::query("SELECT answer FROM answers WHERE job = ? AND run = ? AND batch = ?");
-        let query = query.bind(run.job.to_string()).bind(i64::from(run.run)).bind(i64::from(batch.0));
-        self.one_text(query).await
+    pub async fn kept_answer(
+        &self,
+        run: &RunId,
+        batch: BatchNum,
+    ) -> Result<Option<(String, AnswerFacts)>, StoreError> {
+        let mut writer = self.connection.lock().await;
+        let row = sqlx::query("SELECT answer, facts FROM answers WHERE job = ? AND run = ? AND batch = ?")
+            .bind(run.job.to_string())
+            .bind(i64::from(run.run))
+            .bind(i64::from(batch.0))
+            .fetch_optional(writer.clean().await)
+            .await;
+        let kept = row.and_then(|row| {
+            row.map(|row| {
+                let facts: String = row.try_get(1)?;
+                // Facts of a newer Mozart that cannot be read are not known.
+                Ok((row.try_get(0)?, serde_json::from_str(&facts).unwrap_or_default()))
+            })
+            .transpose()
+        });
+        kept.map_err(|error| self.failed("read", error))
     }
 
     /// The jobs with answers.

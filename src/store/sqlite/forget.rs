@@ -1,5 +1,6 @@
 //! Deleting what is known of a run.
 
+use sqlx::Row as _;
 use uuid::Uuid;
 
 use super::Sqlite;
@@ -36,6 +37,37 @@ impl Sqlite {
         let query = sqlx::query("DELETE FROM jobs WHERE uid = ?").bind(job.to_string());
         let deleted = query.execute(writer.clean().await).await;
         deleted.map(drop).map_err(|error| self.failed("delete a job from", error))
+    }
+
+    /// How many bytes history takes in the file, about: answers are kept for another reason and do not count, nor does
+    /// what was deleted and not yet used again.
+    ///
+    /// # Errors
+    /// They could not be read.
+    pub async fn history_bytes(&self) -> Result<u64, StoreError> {
+        let mut writer = self.connection.lock().await;
+        let row = sqlx::query(
+            "SELECT (pages.page_count - free.freelist_count) * size.page_size
+                 - (SELECT coalesce(sum(octet_length(answer)), 0) FROM answers)
+             FROM pragma_page_count pages, pragma_freelist_count free, pragma_page_size size",
+        );
+        let bytes = row.fetch_one(writer.clean().await).await.and_then(|row| row.try_get::<i64, _>(0));
+        bytes.map(|bytes| u64::try_from(bytes).unwrap_or(0)).map_err(|error| self.failed("read", error))
+    }
+
+    /// The run that began first of those that are over.
+    ///
+    /// # Errors
+    /// They could not be read.
+    pub async fn oldest_over(&self) -> Result<Option<RunId>, StoreError> {
+        let mut writer = self.connection.lock().await;
+        let query = "SELECT job, run FROM job_runs WHERE ended IS NOT NULL ORDER BY started, id LIMIT 1";
+        let row = sqlx::query(query).fetch_optional(writer.clean().await).await;
+        let run = row.and_then(|row| {
+            row.map(|row| Ok((row.try_get::<String, _>(0)?, row.try_get::<u32, _>(1)?))).transpose()
+        });
+        let run = run.map_err(|error| self.failed("read", error))?;
+        Ok(run.and_then(|(job, run)| Some(RunId { job: job.parse().ok()?, run })))
     }
 
     async fn delete(&self, rows: &'static str, run: &RunId, limit: i64) -> Result<u64, StoreError> {

@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_history.sql"),
     include_str!("migrations/0002_runs.sql"),
     include_str!("migrations/0003_cluster.sql"),
+    include_str!("migrations/0004_answers.sql"),
 ];
 
 /// Marks the file as ours, for other programs and for us: `MZRT`.

@@ -1,7 +1,10 @@
 //! History of runs whose ledgers are kept elsewhere, and answers that are kept nowhere else.
 
 use super::*;
-use crate::store::{NewAnswer, Saved};
+use crate::{
+    job::answer::AnswerFacts,
+    store::{NewAnswer, Saved},
+};
 
 fn saved(ledger: &Ledger, saves: u64, journal: Vec<Event>) -> Saved {
     let file = format!("team/{}", ledger.run.job).into();
@@ -88,14 +91,20 @@ async fn answers_are_kept_the_last_of_each_batch_and_go_with_their_job_unless_th
         key: AttemptKey { batch: BatchNum(batch), ordinal },
         stays,
         answer: text.to_owned(),
+        facts: AnswerFacts { stop_reason: Some(text.to_owned()), ..AnswerFacts::default() },
+    };
+    let kept = |answer: Option<(String, AnswerFacts)>| {
+        answer.map(|(answer, facts)| (facts.stop_reason.as_ref() == Some(&answer)).then_some(answer))
     };
     let answers = [answer(1, 1, false, "one"), answer(2, 1, false, "lost"), answer(3, 2, true, "a\0b")];
     store.keep_answers(&answers).await.unwrap();
     store.keep_answers(&[answer(2, 1, false, "two")]).await.unwrap();
     let keys = store.answered(&run, BatchNum(1), 10).await.unwrap();
     assert_eq!(keys.iter().map(|key| (key.batch.0, key.ordinal)).collect::<Vec<_>>(), [(2, 1), (3, 2)]);
-    assert_eq!(store.kept_answer(&run, BatchNum(2)).await.unwrap().as_deref(), Some("two"));
-    assert_eq!(store.kept_answer(&run, BatchNum(3)).await.unwrap().as_deref(), Some("a\0b"));
+    for (batch, text) in [(2, "two"), (3, "a\0b")] {
+        let found = store.kept_answer(&run, BatchNum(batch)).await.unwrap();
+        assert_eq!(kept(found), Some(Some(text.to_owned())));
+    }
     assert_eq!(store.jobs_with_answers().await.unwrap(), [run.job]);
     store.forget_answers(run.job).await.unwrap();
     assert_eq!(store.answered(&run, BatchNum(0), 10).await.unwrap().len(), 1);

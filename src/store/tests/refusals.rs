@@ -50,7 +50,7 @@ async fn a_state_file_of_a_newer_mozart_is_refused_and_left_as_it_was() {
     fs::write(&database, &bytes).unwrap();
     let text = fixture.path().join("state.json");
     fs::write(&text, "{\"format\": 99, \"future\": true}").unwrap();
-    for (kind, path, known) in [(StateKind::Sqlite, &database, 3), (StateKind::Json, &text, 1)] {
+    for (kind, path, known) in [(StateKind::Sqlite, &database, 4), (StateKind::Json, &text, 1)] {
         let before = fs::read(path).unwrap();
         let refused = refusal(&fixture, kind, path).await;
         assert!(

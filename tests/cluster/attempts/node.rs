@@ -211,3 +211,30 @@ async fn a_secret_that_comes_later_is_waited_for_reaches_the_program_and_is_show
     launcher.release(first(1)).await;
     namespace.delete().await;
 }
+
+/// One gigabyte in one line, bytes that are no text, and then many lines, in a Pod that may use 128 MiB.
+#[tokio::test]
+async fn r27_a_pod_that_says_a_gigabyte_is_cut_marked_and_needs_little_memory_for_it() {
+    let namespace = Namespace::restricted().await;
+    let limits = pod(&json!({"resources": {"limits": {"memory": "128Mi"}}}));
+    let script = "echo ready; head -c 1000000000 /dev/zero | tr '\\0' x; printf '\\n\\0nul \\377\\376 bad\\n'; \
+                  yes a line | head -n 2000000; echo last";
+    let run = shell(&namespace, script, &json!({"pod": limits})).await;
+    let launcher = run.launcher();
+    launcher.launch(start(1)).await;
+    let outcome = ended(&launcher, 1).await;
+    assert!(outcome.succeeded(), "{outcome:?}");
+    let said = log(&run, 1).await;
+    assert!(said.len() <= (8 << 20) + 200, "{} bytes were said", said.len());
+    let texts: Vec<&str> = said.lines().filter_map(|line| line.splitn(3, ' ').nth(2)).collect();
+    assert!(
+        texts[1].ends_with("[mozart: 999737856 bytes of this line were left out]"),
+        "{}",
+        &texts[1][262_000..]
+    );
+    assert_eq!(texts[2], "\0nul \u{fffd}\u{fffd} bad");
+    assert_eq!(texts.iter().filter(|text| text.ends_with("bytes were left out here]")).count(), 1);
+    assert_eq!(texts.last(), Some(&"last"));
+    launcher.release(first(1)).await;
+    namespace.delete().await;
+}

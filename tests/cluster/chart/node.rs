@@ -1,6 +1,7 @@
 //! A release from its first minute to its last, on a node: `hack/cluster up --node`, with the images of `hack/images`.
 
 mod dashboard;
+mod history;
 mod tutorial;
 
 use std::{fs, time::Instant};

@@ -16,12 +16,13 @@ const SOURCES: [&str; 7] = [
 ];
 
 /// Words of others: Kubernetes' own, tools of Claude Code, names of types.
-const FOREIGN: [&str; 45] = [
+const FOREIGN: [&str; 46] = [
     "AlreadyExists",
     "AttemptEnded",
     "AttemptStarted",
     "BatchFailed",
     "BatchSucceeded",
+    "ClockSet",
     "ContainerCannotRun",
     "ContainerStatusUnknown",
     "CreateContainerConfigError",

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -99,6 +99,8 @@ impl FakeApi {
         let router = Router::new()
             .route("/v1/messages", post(messages))
             .route("/v1/models", get(models))
+            // As the service has it.
+            .layer(DefaultBodyLimit::max(32 << 20))
             .with_state(Arc::clone(&inner));
         let address = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });

@@ -15,6 +15,7 @@ use mozart::{
     driver::ports::{Launcher, Outputs, StoreError},
     engine::world::AttemptState,
     job::{
+        answer::AnswerFacts,
         batches::Batches,
         identity::{AttemptKey, BatchNum, RunId},
         model::{
@@ -124,7 +125,7 @@ pub async fn run(launcher: &Local, key: AttemptKey) -> Outcome {
 pub struct KeptOutputs(pub Mutex<Vec<(AttemptKey, String)>>);
 
 impl Outputs for KeptOutputs {
-    async fn put(&self, _: &RunId, key: AttemptKey, answer: &str) -> Result<(), StoreError> {
+    async fn put(&self, _: &RunId, key: AttemptKey, answer: &str, _: &AnswerFacts) -> Result<(), StoreError> {
         self.0.lock().unwrap().push((key, answer.to_owned()));
         Ok(())
     }

@@ -18,7 +18,10 @@ use crate::{
         },
     },
     engine::ranges::Ranges,
-    job::identity::{AttemptKey, BatchNum, RunId},
+    job::{
+        answer::ItemNumbers,
+        identity::{AttemptKey, BatchNum, RunId},
+    },
     store::{Sqlite, record::BatchState},
 };
 
@@ -30,7 +33,7 @@ fn run() -> RunId {
 }
 
 /// An operator whose volume is this folder.
-async fn operator(server: &ApiServer, data: &Path) -> (Operator, Archive) {
+pub(super) async fn operator(server: &ApiServer, data: &Path) -> (Operator, Archive) {
     let archive = Archive::open(data.to_owned(), LOG_BYTES).await;
     let with = archive.clone();
     (Operator::named(server, "pod-uid", |settings| settings.archive = Some(with)), archive)
@@ -81,7 +84,10 @@ async fn answers_are_on_the_volume_and_history_tells_of_every_batch() {
     assert_eq!(store.gap(&run()).await.unwrap(), 0);
     let found = store.job_in(Path::new("team"), "night").await.unwrap().unwrap();
     assert_eq!(found.uid, run().job);
-    let answer = store.kept_answer(&run(), BatchNum(3)).await.unwrap().unwrap();
+    let (answer, facts) = store.kept_answer(&run(), BatchNum(3)).await.unwrap().unwrap();
+    assert_eq!(facts.items, Some(ItemNumbers { first: 3, last: 3 }));
+    assert_eq!(facts.stop_reason.as_deref(), Some("end_turn"));
+    assert!(facts.usage.is_some_and(|usage| usage.input_tokens > 0), "{facts:?}");
     assert!(answer.contains("do 3\""), "{answer}");
 }
 
@@ -107,7 +113,10 @@ async fn what_pods_wrote_is_copied_before_they_go_and_their_answers_are_kept() {
     assert_eq!((read(3, true), read(3, false)), (None, None));
     assert_eq!(kept(&archive).await, [1]);
     let found = Sqlite::open_to_read(&archive.home().database()).await.unwrap().unwrap();
-    assert_eq!(found.kept_answer(&run(), BatchNum(1)).await.unwrap().as_deref(), Some("an answer\n"));
+    let (answer, facts) = found.kept_answer(&run(), BatchNum(1)).await.unwrap().unwrap();
+    assert_eq!(answer, "an answer\n");
+    assert_eq!(facts.items, Some(ItemNumbers { first: 1, last: 1 }));
+    assert_eq!(facts.usage.map(|usage| usage.output_tokens), Some(2));
 }
 
 /// I3 and R-21, with the volume as the home of the answers.

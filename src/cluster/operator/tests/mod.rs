@@ -2,6 +2,8 @@
 
 mod absence;
 mod archive;
+mod carried;
+mod clocks;
 mod crashes;
 mod credentials;
 mod edits;
@@ -9,7 +11,9 @@ mod faults;
 mod in_process;
 mod notices;
 mod outages;
+mod panics;
 mod runs;
+mod sizes;
 mod stopping;
 mod telemetry;
 mod upgrades;

@@ -32,14 +32,14 @@ const SIGNED_WITH: &str = "a secret of the receiver";
 
 /// What was told to a path.
 #[derive(Clone, Debug)]
-struct Told {
+pub(super) struct Told {
     path: String,
     headers: HeaderMap,
     body: Bytes,
 }
 
 impl Told {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
@@ -50,13 +50,13 @@ impl Told {
 
 /// A receiver that takes what is told, each path in its way.
 #[derive(Clone, Default)]
-struct Receiver {
+pub(super) struct Receiver {
     told: Arc<Mutex<Vec<Told>>>,
     port: u16,
 }
 
 impl Receiver {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let receiver = Self { port: listener.local_addr().unwrap().port(), ..Self::default() };
         let router = Router::new().fallback(take).with_state(receiver.clone());
@@ -64,11 +64,11 @@ impl Receiver {
         receiver
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(super) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    fn told(&self, path: &str) -> Vec<Told> {
+    pub(super) fn told(&self, path: &str) -> Vec<Told> {
         self.told.lock().unwrap().iter().filter(|told| told.path == path).cloned().collect()
     }
 }
@@ -327,8 +327,8 @@ async fn a_notification_names_no_secret_that_was_not_made_and_granted_for_it_and
     assert_eq!(refused(signs, &nothing).await.0, "CredentialForbidden");
     let answers = json!([{"type": "webhook", "url": "https://hooks.example.com/", "includeOutput": true}]);
     let (reason, message) = refused(answers, &nothing).await;
-    assert_eq!(reason, "InvalidSpec");
-    assert!(message.contains("includeOutput"), "{message}");
+    assert_eq!(reason, "NoOutputStore");
+    assert!(message.contains("notification 1") && message.contains("includeOutput"), "{message}");
     let (reason, message) = refused(hook(json!({"env": "PATH"})), &nothing).await;
     assert_eq!(reason, "InvalidSpec");
     assert!(message.contains("secretKeyRef") && !message.contains("/bin"), "{message}");
