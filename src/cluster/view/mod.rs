@@ -400,7 +400,7 @@ impl View for ClusterView {
             TextKind::Stderr => files.stderr(),
             TextKind::Answer => {
                 let answer = reader.kept_answer(run, key.batch).await.map_err(failed(unreadable))?;
-                return Ok(answer.map(|answer| Text::of(answer.as_bytes(), piece)));
+                return Ok(answer.map(|(answer, _)| Text::of(answer.as_bytes(), piece)));
             }
         };
         let read = tokio::task::spawn_blocking(move || Text::read(&path, piece)).await;
