@@ -90,6 +90,11 @@ async fn told(kind: StateKind) -> (Fixture, Reader, Ledger) {
     (fixture, reader, ledger)
 }
 
+fn output(batch: u32, ordinal: u32, answer: &str) -> OutputRecord {
+    let facts = crate::job::answer::AnswerFacts::default();
+    OutputRecord { batch: BatchNum(batch), ordinal, facts, answer: answer.to_owned() }
+}
+
 #[tokio::test]
 async fn both_forms_of_state_tell_the_same_story() {
     let mut told_by = Vec::new();
@@ -158,9 +163,9 @@ async fn answers_come_from_the_attempt_that_succeeded_a_page_at_a_time() {
         fs::write(reader.files(&ledger.run, key(2, 2)).stdout(), "two").unwrap();
 
         let first = reader.outputs(&ledger.run, BatchNum(0), 1).await.unwrap();
-        assert_eq!(first.outputs, [OutputRecord { batch: BatchNum(1), ordinal: 1, answer: "one".into() }]);
+        assert_eq!(first.outputs, [output(1, 1, "one")]);
         let second = reader.outputs(&ledger.run, first.next.unwrap(), 1).await.unwrap();
-        assert_eq!(second.outputs, [OutputRecord { batch: BatchNum(2), ordinal: 2, answer: "two".into() }]);
+        assert_eq!(second.outputs, [output(2, 2, "two")]);
         let last = reader.outputs(&ledger.run, second.next.unwrap(), 1).await.unwrap();
         assert_eq!(last, OutputPage { outputs: Vec::new(), next: None }, "{kind:?}");
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{HistoryError, Reader};
 use crate::{
     job::{
+        answer::AnswerFacts,
         files::AttemptFiles,
         finding::Finding,
         identity::{AttemptKey, BatchNum, RunId},
@@ -22,6 +23,9 @@ pub struct OutputRecord {
     pub batch: BatchNum,
     /// The attempt that gave it.
     pub ordinal: u32,
+    /// What is kept with it; of a file nothing is, its attempt has it.
+    #[serde(flatten)]
+    pub facts: AnswerFacts,
     /// The answer. Bytes that are no UTF-8 are replaced.
     pub answer: String,
 }
@@ -54,7 +58,12 @@ impl Reader {
         for batch in batches {
             let key = AttemptKey { batch: batch.batch, ordinal: batch.attempts };
             if let Some(answer) = self.answer(run, key)? {
-                outputs.push(OutputRecord { batch: key.batch, ordinal: key.ordinal, answer });
+                outputs.push(OutputRecord {
+                    batch: key.batch,
+                    ordinal: key.ordinal,
+                    facts: AnswerFacts::default(),
+                    answer,
+                });
             }
         }
         Ok(OutputPage { outputs, next: next.flatten() })

@@ -25,15 +25,11 @@ pub fn cut_of(plan: &str) -> Option<Batches> {
     let batch = batch_of(plan)?;
     let number = |value: Option<&Value>| u32::try_from(value?.as_u64()?).ok();
     let start_item = number(batch.get("startItem")).unwrap_or(1);
-    let total_items = match number(batch.get("totalItems")) {
-        Some(total) => total,
-        None => {
-            let listed = batch.get("items").and_then(Value::as_array);
-            let listed = listed.and_then(|items| u32::try_from(items.len()).ok());
-            let count = listed.or_else(|| number(batch.pointer("/pinnedItems/count")))?;
-            start_item.checked_add(count)?.checked_sub(1)?
-        }
-    };
+    let listed = batch.get("items").and_then(Value::as_array);
+    let listed = listed.and_then(|items| u32::try_from(items.len()).ok());
+    let count = listed.or_else(|| number(batch.pointer("/pinnedItems/count")));
+    let last = || start_item.checked_add(count?)?.checked_sub(1);
+    let total_items = number(batch.get("totalItems")).or_else(last)?;
     let size = NonZeroU32::new(number(batch.get("size"))?)?;
     Some(Batches { size, start_item, total_items, items: None })
 }

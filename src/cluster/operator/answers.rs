@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum AnswerHome {
     /// In the job's namespace.
-    ConfigMaps(ConfigMapOutputs),
+    ConfigMaps(Box<ConfigMapOutputs>),
     /// On the operator's volume.
     Archive { archive: Archive, stays: bool },
 }
@@ -38,7 +38,8 @@ impl AnswerHome {
             _ => {
                 let owner = (!stays).then(|| job.owner());
                 let client = context.client.clone();
-                Self::ConfigMaps(ConfigMapOutputs::open(client, &job.namespace, &job.name, run, owner))
+                let outputs = ConfigMapOutputs::open(client, &job.namespace, &job.name, run, owner);
+                Self::ConfigMaps(Box::new(outputs))
             }
         }
     }

@@ -416,8 +416,9 @@ impl View for ClusterView {
         page.next = keys.last().filter(|_| keys.len() == limit as usize).map(|key| key.batch);
         for AttemptKey { batch, ordinal } in keys {
             // Gone since it was listed: its job was deleted.
-            if let Some(answer) = reader.kept_answer(run, batch).await.map_err(failed(unreadable))? {
-                page.outputs.push(OutputRecord { batch, ordinal, answer });
+            let kept = reader.kept_answer(run, batch).await.map_err(failed(unreadable))?;
+            if let Some((answer, facts)) = kept {
+                page.outputs.push(OutputRecord { batch, ordinal, facts, answer });
             }
         }
         Ok(page)

@@ -18,7 +18,10 @@ use crate::{
         view::{View, ViewError},
     },
     engine::ranges::Ranges,
-    job::identity::{BatchNum, RunId},
+    job::{
+        answer::AnswerFacts,
+        identity::{BatchNum, RunId},
+    },
 };
 
 /// In so many batches answers are looked for at a time.
@@ -104,8 +107,7 @@ impl<V: View> Answers<V> {
                     run: self.name.clone(),
                     batch: output.batch,
                     attempt: output.ordinal,
-                    // Its attempt, which is asked for by itself, has what it took.
-                    facts: AnswerFacts::default(),
+                    facts: output.facts,
                     answer: output.answer,
                 })
                 .collect();

@@ -7,7 +7,7 @@ use super::{
     archive::operator,
     in_process::{put_all, until_phase},
     job,
-    notices::Receiver,
+    notices::{Receiver, Told},
     well,
 };
 use crate::cluster::testing::{
@@ -24,7 +24,7 @@ fn hook(receiver: &Receiver) -> Value {
 async fn carried(receiver: &Receiver, batches: usize) -> Vec<(Option<String>, bool)> {
     let told = tokio::time::timeout(std::time::Duration::from_mins(1), async {
         loop {
-            let told: Vec<Value> = receiver.told("/hook").iter().map(|told| told.json()).collect();
+            let told: Vec<Value> = receiver.told("/hook").iter().map(Told::json).collect();
             if told.iter().filter(|body| body["event"] == "batch_complete").count() == batches {
                 return told;
             }

@@ -1,6 +1,7 @@
 //! S-06: a panic shows no secret, though what panics holds one.
 
 use std::{
+    fmt::Write as _,
     panic,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -40,7 +41,8 @@ fn panics() -> Arc<Mutex<String>> {
     let said = Arc::<Mutex<String>>::default();
     let (heard, before) = (Arc::clone(&said), panic::take_hook());
     panic::set_hook(Box::new(move |info| {
-        heard.lock().unwrap_or_else(PoisonError::into_inner).push_str(&format!("{info}\n{info:?}\n"));
+        let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = writeln!(heard, "{info}\n{info:?}");
         before(info);
     }));
     said
