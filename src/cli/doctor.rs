@@ -4,6 +4,7 @@
 mod cluster;
 #[cfg(feature = "cluster")]
 mod grants;
+#[cfg(feature = "cluster")]
 mod operators;
 
 use std::path::PathBuf;
