@@ -57,16 +57,16 @@ pub struct Args {
     #[arg(long, value_name = "RANGE")]
     allow_address: Vec<Network>,
     /// Leave the group of volumes to the platform
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     no_fs_group: bool,
     /// The operator that `spec.managedBy` of its jobs names
-    #[arg(long, value_name = "NAME", default_value = DEFAULT_MANAGER)]
+    #[arg(long, hide_short_help = true, value_name = "NAME", default_value = DEFAULT_MANAGER)]
     managed_by: String,
     /// The lease by which one of several replicas leads
-    #[arg(long, value_name = "NAME", default_value = "mozart")]
+    #[arg(long, hide_short_help = true, value_name = "NAME", default_value = "mozart")]
     lease: String,
     /// The namespace of the lease. Default: its own
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, hide_short_help = true, value_name = "NAME")]
     lease_namespace: Option<String>,
     /// A folder on a volume, for history and for answers that are kept nowhere else
     ///
@@ -99,7 +99,7 @@ pub struct Args {
     #[arg(long, value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::UNSPECIFIED, door::TLS_PORT)))]
     tls_listen: SocketAddr,
     /// The UID of its Pod: a container that is started again leads again at once
-    #[arg(long, env = "MOZART_POD_UID", value_name = "UID", hide_env_values = true)]
+    #[arg(long, hide_short_help = true, env = "MOZART_POD_UID", value_name = "UID", hide_env_values = true)]
     identity: Option<String>,
     /// Where /metrics, /healthz and /readyz are served; they name no job and need no login
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]

@@ -52,10 +52,14 @@ impl Entries {
         self.changed.notify_one();
     }
 
-    /// Shows that a running attempt has its answer, which is still to be kept.
-    pub fn answered(&self, key: AttemptKey) {
-        if let Some(Entry { state: AttemptState::Running { reached, .. }, .. }) = self.hold().get_mut(&key) {
+    /// Shows that a running attempt has its answer, which is still to be kept; what came with it about the credential is
+    /// to be known before its lane is taken.
+    pub fn answered(&self, key: AttemptKey, signal: Option<GateSignal>) {
+        if let Some(Entry { state: AttemptState::Running { reached, signals, .. }, .. }) =
+            self.hold().get_mut(&key)
+        {
             *reached = Reached::Answered;
+            signals.extend(signal);
         }
         self.changed.notify_one();
     }
@@ -127,5 +131,22 @@ impl Entry {
             ending.get_or_insert(mode);
             first
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::identity::BatchNum;
+
+    #[test]
+    fn what_came_with_an_answer_about_the_credential_is_seen_when_its_lane_is() {
+        let (entries, key) = (Entries::default(), AttemptKey::first(BatchNum(1)));
+        entries.hold().insert(key, Entry::running(None).0);
+        let signal = GateSignal::Utilization { share: 0.93, resets_at: None };
+        entries.answered(key, Some(signal.clone()));
+        let seen = entries.look().remove(0).state;
+        let AttemptState::Running { reached, signals, .. } = seen else { unreachable!() };
+        assert_eq!((reached, signals), (Reached::Answered, vec![signal]));
     }
 }

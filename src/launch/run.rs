@@ -411,7 +411,6 @@ impl<O: Outputs + 'static> Running<O> {
         self.attempt.directory.write_answer(text).map_err(|error| not_kept(&error))?;
         if backend::place(&self.attempt.job.backend) == Place::InProcess {
             let key = self.attempt.record.start.key;
-            self.shared.entries.answered(key);
             let batch = self.attempt.job.batches.get(key.batch);
             let facts = AnswerFacts::new(batch, judgement.usage, judgement.provenance.as_ref());
             let put = self.shared.outputs.put(&self.attempt.run, key, text, &facts);

@@ -204,7 +204,7 @@ impl<O: Outputs + 'static> Shared<O> {
     ) -> Result<(), Failure> {
         let Answer::Text(text) = &judgement.answer else { return Ok(()) };
         let facts = AnswerFacts::new(Some(batch), judgement.usage, judgement.provenance.as_ref());
-        self.entries.answered(key);
+        self.entries.answered(key, judgement.signal.clone());
         let mut pause = FIRST_PAUSE;
         let result = loop {
             match self.place.outputs.put(&self.place.run, key, text, &facts).await {

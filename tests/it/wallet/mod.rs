@@ -62,7 +62,9 @@ async fn six_batches_write_what_their_validations_ask_for_and_cost_what_the_serv
     assert_eq!(api.requests().len(), 12, "two turns a batch, each asked once");
 
     let logs = laptop.json(&["logs", "--batch", "3"]).await;
-    let provenance = json!({ "apiKeySource": "ANTHROPIC_API_KEY", "model": MODEL, "version": "2.1.330" });
+    let provenance = json!({
+        "apiKeySource": "ANTHROPIC_API_KEY", "model": MODEL, "version": "2.1.330", "stopReason": "end_turn",
+    });
     assert_eq!(logs["provenance"], provenance, "{logs:#}");
 }
 
