@@ -69,6 +69,8 @@ async fn logs_are_shown_a_day_later_through_a_forwarded_port_and_without_their_d
     let mut night = job("night", 3, "echo said of $(cat); echo odd >&2");
     night["spec"]["workspace"] = json!({"emptyDir": {}});
     night["spec"]["ttlSecondsAfterFinished"] = json!(3600);
+    // Answers go with their job otherwise.
+    night["spec"]["output"] = json!({"retain": "Forever"});
     apply(&namespace, &night).await;
     kubectl(&namespace, &["wait", "--for=condition=Complete", "--timeout=180s", "mozartjob/night"]).await;
     let pods: Api<Pod> = Api::namespaced(namespace.client.clone(), &namespace.name);
