@@ -5,6 +5,9 @@
 
 #![expect(clippy::print_stdout, reason = "what is measured is printed")]
 
+#[path = "compare/success.rs"]
+mod success;
+
 use std::{
     ops::RangeInclusive,
     path::Path,
@@ -21,12 +24,14 @@ use mozart::{
     },
     history::Reader,
     job::{
-        identity::{AttemptKey, BatchNum, RunId},
+        identity::{BatchNum, RunId},
         model::{StateBackend, StateKind},
-        outcome::{FailureClass, Outcome, Usage},
+        outcome::FailureClass,
     },
     store::{Local, Saved, Sqlite, home::Home, record::BatchState},
 };
+
+use success::success;
 
 /// So many saves are timed at either place.
 const SAVES: u32 = 200;
@@ -70,30 +75,6 @@ async fn begun(store: &Local, name: &str, total: u32) -> Ledger {
     let ledger = Ledger::start(start, Timestamp::now());
     store.begin_run(&ledger, "the plan").await.expect("room on the disk");
     ledger
-}
-
-/// What is said when a batch starts and succeeds.
-fn success(batch: u32) -> [Event; 3] {
-    let (now, batch) = (Timestamp::now(), BatchNum(batch));
-    let key = AttemptKey::first(batch);
-    let outcome = Outcome {
-        failure: None,
-        accepted: true,
-        provenance: None,
-        usage: Usage { input_tokens: 1000, output_tokens: 500, cost_micro_usd: 12_500, ..Usage::default() },
-        session: None,
-        signal: None,
-        warnings: Vec::new(),
-        exit_code: Some(0),
-        started: now,
-        ended: now,
-    };
-    [
-        EventKind::AttemptStarted { key },
-        EventKind::AttemptEnded { key, outcome: Box::new(outcome), lane_free: None },
-        EventKind::BatchSucceeded { batch },
-    ]
-    .map(|kind| Event { at: now, kind })
 }
 
 /// Saves that these batches succeeded.

@@ -7,18 +7,19 @@ use jiff::Timestamp;
 use mozart::{
     driver::ports::Store as _,
     engine::{
-        event::{Event, EventKind},
+        event::Event,
         ledger::{Ledger, RunPhase, RunStart},
         ranges::Ranges,
     },
     job::{
-        identity::{AttemptKey, BatchNum, RunId},
+        identity::RunId,
         model::{StateBackend, StateKind},
-        outcome::{Outcome, Usage},
     },
     store::{Local, home::Home},
 };
 use sqlx::{Connection as _, SqliteConnection};
+
+use crate::success::success;
 
 pub const JOBS: u32 = 200;
 pub const RUNS: u32 = 100_000;
@@ -59,29 +60,6 @@ async fn first_runs(home: &Path) {
         store.save(&ledger, &journal).await.expect("room on the disk");
     }
     store.close().await;
-}
-
-fn success(batch: u32) -> [Event; 3] {
-    let (now, batch) = (Timestamp::now(), BatchNum(batch));
-    let key = AttemptKey::first(batch);
-    let outcome = Outcome {
-        failure: None,
-        accepted: true,
-        provenance: None,
-        usage: Usage { input_tokens: 1000, output_tokens: 500, cost_micro_usd: 12_500, ..Usage::default() },
-        session: None,
-        signal: None,
-        warnings: Vec::new(),
-        exit_code: Some(0),
-        started: now,
-        ended: now,
-    };
-    [
-        EventKind::AttemptStarted { key },
-        EventKind::AttemptEnded { key, outcome: Box::new(outcome), lane_free: None },
-        EventKind::BatchSucceeded { batch },
-    ]
-    .map(|kind| Event { at: now, kind })
 }
 
 async fn copies(database: &Path) {

@@ -17,6 +17,8 @@ mod requests;
 mod sample;
 mod served;
 mod strangers;
+#[path = "../compare/success.rs"]
+mod success;
 
 use report::Report;
 

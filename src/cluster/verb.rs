@@ -56,16 +56,7 @@ pub fn status(job: &DynamicObject) -> MozartJobStatus {
 
 /// The word for where a job stands.
 pub fn word(phase: Option<Phase>) -> &'static str {
-    match phase {
-        None => "not seen by an operator",
-        Some(Phase::Pending) => "Pending",
-        Some(Phase::Running) => "Running",
-        Some(Phase::Waiting) => "Waiting",
-        Some(Phase::Suspended) => "Suspended",
-        Some(Phase::Stopping) => "Stopping",
-        Some(Phase::Complete) => "Complete",
-        Some(Phase::Failed) => "Failed",
-    }
+    phase.map_or("not seen by an operator", Phase::word)
 }
 
 impl Verb<'_> {

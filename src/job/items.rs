@@ -34,7 +34,7 @@ pub fn text_of(values: &[serde_json::Value]) -> String {
 }
 
 /// The hash of a text: SHA-256 in hex.
-pub fn hash_of(text: &str) -> String {
+pub fn hash_of(text: impl AsRef<[u8]>) -> String {
     let mut hash = String::with_capacity(64);
     for byte in Sha256::digest(text) {
         // Writing to a text cannot fail.

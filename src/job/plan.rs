@@ -176,7 +176,7 @@ impl Plan {
             job: name.to_owned(),
             from,
             values: Arc::from(items.as_slice()),
-            hash: hash_of(&text_of(items)),
+            hash: hash_of(text_of(items)),
         });
         let overrides = Overrides {
             workspace: Some(workspace.to_owned()),

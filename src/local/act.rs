@@ -19,6 +19,7 @@ use crate::{
         view::JobEntry,
     },
     engine::ledger::Ledger,
+    job::items::hash_of,
     store::record::JobRecord,
 };
 
@@ -108,7 +109,7 @@ impl LocalView {
         // A link stays one.
         let file = fs::canonicalize(&job.file).map_err(unreadable)?;
         let written = fs::read(&file).map_err(unreadable)?;
-        if edit::hash(&written) != edited.seen {
+        if hash_of(&written) != edited.seen {
             return Err(refused(format!(
                 "{} was changed by somebody else meanwhile: edit it again.",
                 job.file.display()

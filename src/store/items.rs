@@ -83,7 +83,7 @@ mod tests {
         let home = Home::new(folder.path().to_owned());
         let job = Uuid::from_u128(7);
         let lists = [vec![json!("a"), json!({"n": 1.5})], vec![json!("b")]];
-        let hashes = lists.each_ref().map(|list| hash_of(&text_of(list)));
+        let hashes = lists.each_ref().map(|list| hash_of(text_of(list)));
         for (list, hash) in lists.iter().zip(&hashes) {
             assert_eq!(load(&home, job, hash).unwrap(), None);
             keep(&home, job, hash, list).unwrap();

@@ -63,7 +63,7 @@ pub(super) async fn begin(
         let message = format!("another job (UID {other}) works in the workspace: it is waited for");
         return Ok(Prepared::Not(Not::Busy { message }));
     }
-    let (hash, total, now) = (hash_of(&plan.text()), loaded.job.batches.total(), context.clock.now());
+    let (hash, total, now) = (hash_of(plan.text()), loaded.job.batches.total(), context.clock.now());
     let run = RunId { job: job.uid, run: number };
     let ledger = match &beginning.last {
         Some(last) => match rerun(last, &beginning.select, total, hash, now) {

@@ -329,7 +329,7 @@ async fn write_plan(
         Ok(ready) => ready,
         Err(not) => return Ok(Readied::Not(not)),
     };
-    let hash = hash_of(&ready.plan.text());
+    let hash = hash_of(ready.plan.text());
     if hash == ledger.plan_hash {
         let (client, owner) = (&context.client, job.owner());
         plan::write(client, &job.namespace, &owner, &job.name, &ledger.run, &ready.plan).await?;

@@ -18,10 +18,7 @@ use super::{
 };
 use crate::{
     api::status::Phase,
-    cluster::{
-        object::JobObject,
-        telemetry::{Share, phase},
-    },
+    cluster::{object::JobObject, telemetry::Share},
     driver::ports::Clock as _,
 };
 
@@ -127,7 +124,7 @@ impl Roster {
         let Some(uid) = job.uid().and_then(|uid| uid.parse::<Uuid>().ok()) else { return };
         let seen = Seen::of(job);
         let stands = Phase::deserialize(&job.data["status"]["phase"]).unwrap_or(Phase::Pending);
-        let stands = [(phase(stands), 1)];
+        let stands = [(stands.word(), 1)];
         if let Some(entry) = self.jobs.get_mut(&name) {
             if entry.id.uid == uid {
                 entry.counted.be(stands);

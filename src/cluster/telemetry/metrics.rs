@@ -93,7 +93,7 @@ impl Metrics {
             "mozart_jobs",
             &["phase"],
             "Jobs of the operator's namespaces",
-            known("phase", &PHASES.map(phase)),
+            known("phase", &PHASES.map(Phase::word)),
         );
         let batches = book.gauge(
             "mozart_batches",
@@ -356,19 +356,6 @@ const PHASES: [Phase; 7] = [
     Phase::Complete,
     Phase::Failed,
 ];
-
-/// A phase as a label has it.
-pub fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Pending => "Pending",
-        Phase::Running => "Running",
-        Phase::Waiting => "Waiting",
-        Phase::Suspended => "Suspended",
-        Phase::Stopping => "Stopping",
-        Phase::Complete => "Complete",
-        Phase::Failed => "Failed",
-    }
-}
 
 /// A gate as a label has it.
 pub fn gate(state: &GateState) -> &'static str {

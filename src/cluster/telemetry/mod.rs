@@ -17,7 +17,7 @@ pub use self::{
     book::Documented,
     health::Health,
     listener::{ListenError, Listener},
-    metrics::{Metrics, Payer, gate, phase, unfinished},
+    metrics::{Metrics, Payer, gate, unfinished},
     share::Share,
 };
 use crate::launch::pod::Counts;

@@ -14,9 +14,9 @@ use crate::{
     cluster::{object::JobObject, verb},
     dashboard::{
         actions::{ActionError, Edited},
-        edit::{hash, with_line_ends_of},
+        edit::with_line_ends_of,
     },
-    job::{load::manifest_json_of, yaml_text},
+    job::{items::hash_of, load::manifest_json_of, yaml_text},
 };
 
 /// What a job says, as it is shown and edited.
@@ -33,7 +33,7 @@ pub(super) async fn edit(
     let version = found.metadata.resource_version.clone();
     let job = JobObject::read(found).map_err(|error| no(format!("The job cannot be edited: {error}.")))?;
     let before = written(&job);
-    if hash(before.as_bytes()) != edited.seen {
+    if hash_of(&before) != edited.seen {
         return Err(no("The job was changed by somebody else meanwhile: edit it again."));
     }
     if let Some(run) = job.status.active_run {

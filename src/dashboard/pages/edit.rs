@@ -1,7 +1,5 @@
 //! A job's text, to be changed: first a form, then what differs, before anything is written.
 
-use std::fmt::Write as _;
-
 use axum::{
     Extension,
     body::Bytes,
@@ -10,19 +8,21 @@ use axum::{
     response::Response,
 };
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::{
     act::form_fields,
     difference::{Line, pieces},
     job_of,
 };
-use crate::dashboard::{
-    actions::{Action, Edited},
-    error::PageError,
-    render::{self, Form},
-    routes::Site,
-    view::{JobEntry, View},
+use crate::{
+    dashboard::{
+        actions::{Action, Edited},
+        error::PageError,
+        render::{self, Form},
+        routes::Site,
+        view::{JobEntry, View},
+    },
+    job::items::hash_of,
 };
 
 /// The largest text that is edited in a browser, in bytes.
@@ -96,7 +96,7 @@ async fn written(view: &impl View, key: &str) -> Result<(JobEntry, String), Page
 }
 
 fn page(job: JobEntry, text: String, written: &str, pieces: Option<Vec<Vec<Line>>>) -> EditPage {
-    let seen = hash(written.as_bytes());
+    let seen = hash_of(written);
     let action = Action::Edit(Edited { text: String::new(), seen: String::new() });
     EditPage {
         text,
@@ -107,14 +107,6 @@ fn page(job: JobEntry, text: String, written: &str, pieces: Option<Vec<Vec<Line>
         refused: action.refused(&job),
         job,
     }
-}
-
-/// What tells a text from others.
-pub fn hash(text: &[u8]) -> String {
-    Sha256::digest(text).iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Browsers send every end of a line as two characters.

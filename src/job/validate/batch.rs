@@ -87,7 +87,7 @@ fn items(
                 Items { values: Arc::clone(&pinned.values), pinned: Some(pinned.hash.clone()) }
             } else {
                 let values = read(from, context)?;
-                let pinned = Some(hash_of(&text_of(&values)));
+                let pinned = Some(hash_of(text_of(&values)));
                 Items { values: values.into(), pinned }
             }
         }
