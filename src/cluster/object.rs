@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::store::{ledger, resource};
 use crate::{
-    api::{self, MozartJobSpec, backend::BackendType, status::MozartJobStatus},
+    api::{self, MozartJobSpec, backend::BackendType, run::Execution, status::MozartJobStatus},
     driver::ports::StoreError,
     engine::ledger::Ledger,
 };
@@ -110,6 +110,15 @@ impl JobObject {
             BackendType::ClaudeCli | BackendType::AnthropicApi => {
                 Some(backend.and_then(|backend| backend.credential.as_deref()).unwrap_or(DEFAULT_CREDENTIAL))
             }
+        }
+    }
+
+    /// Whether its batches run in the operator's own process.
+    pub fn runs_in_process(&self) -> bool {
+        let backend = self.spec.backend.as_ref().and_then(|backend| backend.kind).unwrap_or_default();
+        match self.spec.execution {
+            Some(execution) => execution == Execution::InProcess,
+            None => backend == BackendType::AnthropicApi,
         }
     }
 

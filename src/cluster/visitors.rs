@@ -61,30 +61,78 @@ pub enum Stranger {
     Unasked,
 }
 
-/// Something that is done with jobs.
+/// Something that is done with objects of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Deed {
-    /// `get`, `list`, `patch`.
-    pub verb: &'static str,
+    verb: &'static str,
+    with: Object,
     /// Where; `None` is everywhere.
-    pub namespace: Option<String>,
+    namespace: Option<String>,
     /// With which; `None` is with all.
-    pub job: Option<String>,
+    name: Option<String>,
+}
+
+/// What something is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Object {
+    Job,
+    ConfigMap,
+    Log,
+}
+
+impl Object {
+    /// As the API server calls it: group, resource and subresource.
+    fn resource(self) -> (&'static str, &'static str, Option<&'static str>) {
+        match self {
+            Self::Job => ("mozart.dev", "mozartjobs", None),
+            Self::ConfigMap => ("", "configmaps", None),
+            Self::Log => ("", "pods", Some("log")),
+        }
+    }
+
+    /// For people, as one and as many.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Job => ("MozartJob", "MozartJobs"),
+            Self::ConfigMap => ("ConfigMap", "ConfigMaps"),
+            Self::Log => ("log of the Pod", "logs of Pods"),
+        }
+    }
 }
 
 impl Deed {
-    /// With one job.
+    /// `get`, `patch` or `delete` of one job.
     pub fn with(verb: &'static str, namespace: &str, job: &str) -> Self {
-        Self { verb, namespace: Some(namespace.to_owned()), job: Some(job.to_owned()) }
+        Self::of_one(verb, Object::Job, namespace, job)
+    }
+
+    /// To list the jobs of a namespace, or of all.
+    pub fn list(namespace: Option<String>) -> Self {
+        Self { verb: "list", with: Object::Job, namespace, name: None }
+    }
+
+    /// To read a `ConfigMap`.
+    pub fn config_map(namespace: &str, name: &str) -> Self {
+        Self::of_one("get", Object::ConfigMap, namespace, name)
+    }
+
+    /// To read what a Pod has said.
+    pub fn log(namespace: &str, pod: &str) -> Self {
+        Self::of_one("get", Object::Log, namespace, pod)
+    }
+
+    fn of_one(verb: &'static str, with: Object, namespace: &str, name: &str) -> Self {
+        Self { verb, with, namespace: Some(namespace.to_owned()), name: Some(name.to_owned()) }
     }
 }
 
 impl std::fmt::Display for Deed {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (one, many) = self.with.words();
         formatter.write_str(self.verb)?;
-        match &self.job {
-            Some(job) => write!(formatter, " the MozartJob {job}")?,
-            None => formatter.write_str(" MozartJobs")?,
+        match &self.name {
+            Some(name) => write!(formatter, " the {one} {name}")?,
+            None => write!(formatter, " {many}")?,
         }
         match &self.namespace {
             Some(namespace) => write!(formatter, " of the namespace {namespace}"),
@@ -129,7 +177,7 @@ impl Visitors {
         }
         let may = self.asked(user, deed).await?;
         // A list is of many namespaces: each would be asked for again and again.
-        let brief = if deed.job.is_some() { REFUSAL_BELIEVED } else { BELIEVED };
+        let brief = if deed.name.is_some() { REFUSAL_BELIEVED } else { BELIEVED };
         self.rights.put(key, may, if may { BELIEVED } else { brief });
         Ok(may)
     }
@@ -169,6 +217,7 @@ impl Visitors {
 
     async fn asked(&self, user: UserInfo, deed: &Deed) -> Result<bool, Stranger> {
         let extra: BTreeMap<String, Vec<String>> = user.extra.unwrap_or_default();
+        let (group, resource, subresource) = deed.with.resource();
         let review = SubjectAccessReview {
             spec: SubjectAccessReviewSpec {
                 user: user.username,
@@ -177,10 +226,11 @@ impl Visitors {
                 extra: Some(extra),
                 resource_attributes: Some(ResourceAttributes {
                     verb: Some(deed.verb.to_owned()),
-                    group: Some("mozart.dev".to_owned()),
-                    resource: Some("mozartjobs".to_owned()),
+                    group: Some(group.to_owned()),
+                    resource: Some(resource.to_owned()),
+                    subresource: subresource.map(str::to_owned),
                     namespace: deed.namespace.clone(),
-                    name: deed.job.clone(),
+                    name: deed.name.clone(),
                     ..ResourceAttributes::default()
                 }),
                 ..SubjectAccessReviewSpec::default()

@@ -101,6 +101,26 @@ pub trait View: Send + Sync + 'static {
         text: TextKind,
         piece: Piece,
     ) -> impl Future<Output = Result<Option<Text>, ViewError>> + Send;
+    /// Why such a text of an attempt is not there, in a sentence for people; `None` where it may still come, or nothing
+    /// more is known than that nothing was written or its files are gone.
+    fn absence(
+        &self,
+        run: &RunId,
+        key: AttemptKey,
+        text: TextKind,
+    ) -> impl Future<Output = Result<Option<String>, ViewError>> + Send {
+        let _ = (run, key, text);
+        async { Ok(None) }
+    }
+    /// The Pod of an attempt; `None` where it has none.
+    fn pod(
+        &self,
+        run: &RunId,
+        key: AttemptKey,
+    ) -> impl Future<Output = Result<Option<PodEntry>, ViewError>> + Send {
+        let _ = (run, key);
+        async { Ok(None) }
+    }
     /// The answers of the batches above `after` that are done, by number: looked for in `limit` batches.
     fn outputs(
         &self,
@@ -233,6 +253,20 @@ pub struct HistoryRun {
     pub run: RunEntry,
 }
 
+/// The Pod of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PodEntry {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Which of its containers the attempt is.
+    pub container: String,
+    /// Whether it is there still.
+    pub is_there: bool,
+}
+
 /// Who drives a run.
 #[derive(Clone, Debug, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -328,7 +362,8 @@ pub struct Cells {
 }
 
 impl Cells {
-    fn of(ledger: &Ledger, driven: bool) -> Self {
+    /// Those of a run that is driven or not.
+    pub fn of(ledger: &Ledger, driven: bool) -> Self {
         let running: Ranges =
             ledger.seen.iter().filter(|batch| driven && !ledger.is_finished(*batch)).collect();
         let waiting = ledger.open.keys().copied().filter(|batch| !running.contains(*batch)).collect();
@@ -482,4 +517,6 @@ pub struct Spec {
     pub written: Option<String>,
     /// As the run follows it.
     pub resolved: Option<String>,
+    /// Why that is not shown, where who asks may not read it.
+    pub withheld: Option<String>,
 }

@@ -321,7 +321,7 @@ impl View for LocalView {
                 // A file that is gone or may not be read is no reason to hide the job.
                 .unwrap_or_default();
         let written = written.map(|text| String::from_utf8_lossy(&text.bytes).into_owned());
-        Ok(Spec { written, resolved })
+        Ok(Spec { written, resolved, withheld: None })
     }
 }
 

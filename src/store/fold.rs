@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::record::{
-    AttemptRecord, AttemptState, BatchRecord, BatchState, NotificationRecord, NotificationState,
-};
+use super::record::{AttemptRecord, BatchRecord, BatchState, NotificationRecord, NotificationState};
 use crate::{
     engine::event::{Event, EventKind},
     job::{
@@ -108,25 +106,7 @@ impl Changes {
         batch.class = failure.map(|failure| failure.class);
         batch.reason = failure.map(|failure| failure.reason.clone());
         batch.message = failure.map(|failure| failure.message.clone());
-        self.attempts.insert(
-            key,
-            AttemptRecord {
-                batch: key.batch,
-                ordinal: key.ordinal,
-                state: if outcome.succeeded() { AttemptState::Succeeded } else { AttemptState::Failed },
-                started: Some(outcome.started),
-                ended: Some(outcome.ended),
-                exit_code: outcome.exit_code,
-                class: failure.map(|failure| failure.class),
-                reason: failure.map(|failure| failure.reason.clone()),
-                message: failure.map(|failure| failure.message.clone()),
-                accepted: Some(outcome.accepted),
-                session: outcome.session,
-                warnings: outcome.warnings.clone(),
-                provenance: outcome.provenance.clone(),
-                usage: outcome.usage,
-            },
-        );
+        self.attempts.insert(key, AttemptRecord::ended(key, outcome));
     }
 
     fn batch(&mut self, number: BatchNum, state: BatchState) -> &mut BatchRecord {

@@ -11,7 +11,7 @@ use crate::{
     job::{
         identity::{AttemptKey, BatchNum, SessionId},
         model::Occasion,
-        outcome::{FailureClass, Provenance, Usage},
+        outcome::{FailureClass, Outcome, Provenance, Usage},
     },
 };
 
@@ -127,7 +127,7 @@ pub struct BatchRecord {
     pub batch: BatchNum,
     /// Where it stands.
     pub state: BatchState,
-    /// How many attempts were started.
+    /// How many attempts were started, as far as is known.
     pub attempts: u32,
     /// When the first one started.
     pub started: Option<Timestamp>,
@@ -232,6 +232,27 @@ impl AttemptRecord {
             warnings: Vec::new(),
             provenance: None,
             usage: Usage::default(),
+        }
+    }
+
+    /// One that has ended so.
+    pub fn ended(key: AttemptKey, outcome: &Outcome) -> Self {
+        let failure = outcome.failure.as_ref();
+        Self {
+            batch: key.batch,
+            ordinal: key.ordinal,
+            state: if outcome.succeeded() { AttemptState::Succeeded } else { AttemptState::Failed },
+            started: Some(outcome.started),
+            ended: Some(outcome.ended),
+            exit_code: outcome.exit_code,
+            class: failure.map(|failure| failure.class),
+            reason: failure.map(|failure| failure.reason.clone()),
+            message: failure.map(|failure| failure.message.clone()),
+            accepted: Some(outcome.accepted),
+            session: outcome.session,
+            warnings: outcome.warnings.clone(),
+            provenance: outcome.provenance.clone(),
+            usage: outcome.usage,
         }
     }
 

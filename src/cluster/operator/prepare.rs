@@ -67,7 +67,7 @@ pub(super) async fn prepare(context: &Arc<Context>, job: &JobObject) -> Result<R
         Ok(credential) => credential,
         Err(not) => return Ok(Err(not)),
     };
-    if runs_in_process(job)
+    if job.runs_in_process()
         && let Some(key) = &credential
         && let Err(not) = in_process::ready(context, job, key).await?
     {
@@ -88,24 +88,15 @@ pub(super) async fn prepare(context: &Arc<Context>, job: &JobObject) -> Result<R
     Ok(Ok(Ready { loaded, plan, volume }))
 }
 
-/// Whether the batches of the job run in the operator's own process.
-pub(super) fn runs_in_process(job: &JobObject) -> bool {
-    let api = job.spec.backend.as_ref().and_then(|backend| backend.kind).unwrap_or_default();
-    match job.spec.execution {
-        Some(execution) => execution == Execution::InProcess,
-        None => api == BackendType::AnthropicApi,
-    }
-}
-
 /// What can be said of a job without reading anything.
 pub(super) fn unfit(context: &Context, job: &JobObject) -> Option<Not> {
-    if runs_in_process(job)
+    if job.runs_in_process()
         && let Some(not) = answers::homeless(context, job)
     {
         return Some(not);
     }
     let api = job.spec.backend.as_ref().and_then(|backend| backend.kind) == Some(BackendType::AnthropicApi);
-    if api && !runs_in_process(job) {
+    if api && !job.runs_in_process() {
         let message = "the answers of backend.type: anthropic_api would be lost with their Pods: write \
                        execution: InProcess"
             .to_owned();
@@ -155,7 +146,7 @@ pub(super) async fn credential(
             return Ok(Err(Not::Missing { message }));
         }
     };
-    let execution = if runs_in_process(job) { Execution::InProcess } else { Execution::Pod };
+    let execution = if job.runs_in_process() { Execution::InProcess } else { Execution::Pod };
     if spec.executions.as_ref().is_some_and(|executions| !executions.contains(&execution)) {
         let message = format!("the executions of the MozartCredential {name} do not say {execution:?}");
         return Ok(Err(Not::Missing { message }));
@@ -178,7 +169,7 @@ pub(super) async fn place(
     context: &Context,
     job: &JobObject,
 ) -> Result<Result<Option<Volume>, Not>, Trouble> {
-    if runs_in_process(job) {
+    if job.runs_in_process() {
         return Ok(Ok(None));
     }
     let found =

@@ -4,7 +4,7 @@ use std::{error::Error, time::Duration};
 
 use tokio::time::Instant;
 
-use super::{answers::store_of, attend::Not, context::Context, prepare::runs_in_process};
+use super::{answers::store_of, attend::Not, context::Context};
 use crate::{
     api::run::OutputStore,
     cluster::{archive::Archive, object::JobObject, outputs::KeptHere},
@@ -58,7 +58,7 @@ pub(super) fn refusal(context: &Context, object: &JobObject, job: &Job) -> Optio
     let index = job.notifications.iter().position(|notification| carries(&notification.sink))?;
     let is_kept = match store_of(object) {
         OutputStore::Operator => context.settings.archive.is_some(),
-        OutputStore::ConfigMaps => runs_in_process(object),
+        OutputStore::ConfigMaps => object.runs_in_process(),
         OutputStore::None => false,
     };
     let message = format!(

@@ -257,6 +257,10 @@ impl ApiServer {
     fn log(&self, asked: &Asked) -> Response<Told> {
         let pod = asked.path.trim_end_matches("/log").to_owned();
         let follow = asked.query.contains("follow=true");
+        if self.get(&pod).is_none() {
+            let body = serde_json::to_vec(&status_of((StatusCode::NOT_FOUND, "NotFound"))).unwrap();
+            return Response::builder().status(404).body(Told::from(body)).unwrap();
+        }
         let lines = stream::unfold((self.clone(), 0), move |(server, next)| {
             let pod = pod.clone();
             async move {

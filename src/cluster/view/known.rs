@@ -49,6 +49,8 @@ pub(super) struct SeenJob {
     pub(super) writer: Option<String>,
     /// The credential that its batches use, if they use one.
     pub(super) credential: Option<String>,
+    /// Whether its batches have no Pods.
+    pub(super) in_process: bool,
 }
 
 impl SeenJob {
@@ -67,6 +69,7 @@ impl SeenJob {
             status,
             ledger,
             writer,
+            in_process: job.as_ref().is_some_and(JobObject::runs_in_process),
             credential: job.and_then(|job| job.credential().map(str::to_owned)),
         })
     }

@@ -1,4 +1,4 @@
-//! What attempts in Pods write while they run: followed in the Pods' logs, for as long as somebody looks.
+//! What Pods that are there have written and write: followed in their logs, for as long as somebody looks.
 
 use std::{
     collections::HashMap,
@@ -9,13 +9,12 @@ use std::{
 use futures::{AsyncBufRead, AsyncBufReadExt as _};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, api::LogParams};
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use crate::{
     dashboard::view::{Piece, Text, TextKind},
     job::identity::{AttemptKey, RunId},
     launch::pod::{
-        names,
         said::{self, Said},
         spec::CONTAINER,
     },
@@ -25,6 +24,8 @@ use crate::{
 const IDLE: Duration = Duration::from_secs(30);
 /// A log that could not be had, or has ended, is asked for again after so long: the Pod may be starting.
 const AGAIN: Duration = Duration::from_secs(2);
+/// Who looks first waits so long for the end of a log: that of a Pod that has ended is there at once, and whole.
+const AT_FIRST: Duration = Duration::from_millis(300);
 /// The last so many bytes of each text are kept. The whole is copied to the volume when the Pod has ended.
 const KEPT: usize = 512 << 10;
 /// So many logs are followed at a time.
@@ -39,6 +40,8 @@ struct Followed {
     texts: Arc<Mutex<Texts>>,
     used: Instant,
     begun: Instant,
+    /// Whether it was read to its end, or could not be.
+    over: watch::Receiver<bool>,
     task: JoinHandle<()>,
 }
 
@@ -52,6 +55,8 @@ impl Drop for Followed {
 struct Texts {
     stdout: Tail,
     stderr: Tail,
+    /// The Pod was there, and had begun.
+    found: bool,
 }
 
 /// The end of a text, and how much of it was before.
@@ -94,35 +99,59 @@ impl Texts {
 }
 
 impl LiveLogs {
-    /// A piece of what the attempt of that job has written by now; `None` for what no Pod writes.
-    pub(super) fn text(
+    /// A piece of what the Pod of an attempt has written by now; `None` where it is not there or has not begun.
+    pub(super) async fn text(
         &self,
         client: &Client,
-        (namespace, job): (&str, &str),
+        (namespace, pod): (&str, String),
         (run, key): (&RunId, AttemptKey),
         kind: TextKind,
         piece: Piece,
     ) -> Option<Text> {
+        let (texts, mut over, is_new) = self.follow(client, (namespace, pod), (run, key))?;
+        if is_new {
+            // It goes on behind whoever does not wait for it.
+            let _ = tokio::time::timeout(AT_FIRST, over.wait_for(|over| *over)).await;
+        }
+        let texts = lock(&texts);
+        match kind {
+            _ if !texts.found => None,
+            TextKind::Stdout => Some(texts.stdout.piece(piece)),
+            TextKind::Stderr => Some(texts.stderr.piece(piece)),
+            TextKind::Prompt | TextKind::Answer => None,
+        }
+    }
+
+    /// The log in hand, or one that is begun now; `None` where too many are.
+    fn follow(
+        &self,
+        client: &Client,
+        (namespace, pod): (&str, String),
+        (run, key): (&RunId, AttemptKey),
+    ) -> Option<(Arc<Mutex<Texts>>, watch::Receiver<bool>, bool)> {
         let now = Instant::now();
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, one| now.duration_since(one.used) < IDLE);
         let name = (run.clone(), key);
         let known = open.get(&name);
         let stale = known.is_some_and(|one| one.task.is_finished() && now.duration_since(one.begun) > AGAIN);
-        if stale || (known.is_none() && open.len() < MOST) {
+        let is_new = stale || (known.is_none() && open.len() < MOST);
+        if is_new {
             let texts = Arc::new(Mutex::new(Texts::default()));
+            let (told, over) = watch::channel(false);
             let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
-            let task = tokio::spawn(follow(api, names::pod(job, run, key), Arc::clone(&texts)));
-            open.insert(name.clone(), Followed { texts, used: now, begun: now, task });
+            let task = tokio::spawn({
+                let texts = Arc::clone(&texts);
+                async move {
+                    follow(api, pod, &texts).await;
+                    told.send_replace(true);
+                }
+            });
+            open.insert(name.clone(), Followed { texts, used: now, begun: now, over, task });
         }
         let followed = open.get_mut(&name)?;
         followed.used = now;
-        let texts = lock(&followed.texts);
-        match kind {
-            TextKind::Stdout => Some(texts.stdout.piece(piece)),
-            TextKind::Stderr => Some(texts.stderr.piece(piece)),
-            TextKind::Prompt | TextKind::Answer => None,
-        }
+        Some((Arc::clone(&followed.texts), followed.over.clone(), is_new))
     }
 }
 
@@ -130,12 +159,15 @@ fn lock(texts: &Mutex<Texts>) -> MutexGuard<'_, Texts> {
     texts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn follow(api: Api<Pod>, pod: String, texts: Arc<Mutex<Texts>>) {
+async fn follow(api: Api<Pod>, pod: String, texts: &Mutex<Texts>) {
     let container = Some(CONTAINER.to_owned());
     let parameters = LogParams { container, follow: true, ..LogParams::default() };
     match api.log_stream(&pod, &parameters).await {
-        Ok(log) => read(std::pin::pin!(log), &texts).await,
-        // It has not started yet, or runs in the operator's process.
+        Ok(log) => {
+            lock(texts).found = true;
+            read(std::pin::pin!(log), texts).await;
+        }
+        // It has not started yet, is gone, or runs in the operator's process.
         Err(error) => tracing::debug!(pod, %error, "the log of a Pod is not followed for a page"),
     }
 }

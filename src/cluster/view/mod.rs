@@ -1,5 +1,6 @@
 //! What the dashboard shows of a cluster, to one visitor: jobs and credentials from the watches, runs that are over,
-//! batches, attempts and texts from the operator's volume. Nothing is read for a visitor that he may not read.
+//! batches, attempts and texts from the operator's volume, and what that does not have from checkpoints and Pods. Nothing
+//! is read for a visitor that he may not read.
 
 mod act;
 mod edit;
@@ -7,6 +8,10 @@ mod entry;
 mod key;
 mod known;
 mod live;
+mod pods;
+mod present;
+mod prompt;
+mod texts;
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -25,6 +30,9 @@ use self::{
     key::Key,
     known::{Known, Name, SeenJob},
     live::LiveLogs,
+    pods::Pods,
+    present::{OfPods, Present},
+    prompt::{NoPlan, Prompts},
 };
 use super::{
     archive::Archive,
@@ -35,8 +43,8 @@ use super::{
 };
 use crate::{
     dashboard::view::{
-        Forbidden, HistoryList, HistoryRun, HistoryWanted, JobEntry, Piece, RunEntry, Spec, Text, TextKind,
-        View, ViewError,
+        Forbidden, HistoryList, HistoryRun, HistoryWanted, JobEntry, Piece, PodEntry, RunEntry, Spec, Text,
+        TextKind, View, ViewError,
     },
     engine::ledger::Ledger,
     history::{OutputPage, OutputRecord, Reader, RunsCursor},
@@ -45,7 +53,6 @@ use crate::{
         identity::{AttemptKey, BatchNum, RunId},
         yaml_text,
     },
-    launch::pod::plan,
     store::{
         record::{AttemptRecord, BatchRecord, BatchState},
         runs::RunsWanted,
@@ -68,6 +75,8 @@ pub struct Cluster {
     visitors: Arc<Visitors>,
     users: UserClients,
     live: LiveLogs,
+    pods: Pods,
+    prompts: Prompts,
     known: OnceLock<(Arc<Known>, JoinSet<()>)>,
 }
 
@@ -80,7 +89,17 @@ impl Cluster {
         visitors: Arc<Visitors>,
         users: UserClients,
     ) -> Self {
-        Self { client, scope, archive, visitors, users, live: LiveLogs::default(), known: OnceLock::new() }
+        Self {
+            client,
+            scope,
+            archive,
+            visitors,
+            users,
+            live: LiveLogs::default(),
+            pods: Pods::default(),
+            prompts: Prompts::default(),
+            known: OnceLock::new(),
+        }
     }
 
     /// Whose jobs it shows, in a word or a few.
@@ -162,14 +181,16 @@ impl ClusterView {
     }
 
     fn forbidden(&self, what: String) -> ViewError {
-        let who = self.visitor().map(|visitor| visitor.name.clone()).unwrap_or_default();
-        failed("this is not for you")(Forbidden { who, what })
+        failed("this is not for you")(Forbidden { who: self.who(), what })
+    }
+
+    fn who(&self) -> String {
+        self.visitor().map(|visitor| visitor.name.clone()).unwrap_or_default()
     }
 
     /// The same for a run of a job that was asked for.
     async fn check_run(&self, run: &RunId) -> Result<(), ViewError> {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner).get(&run.job).cloned();
-        if let Some((namespace, name)) = asked {
+        if let Some((namespace, name)) = self.name_of(run) {
             return self.check(&namespace, &name).await;
         }
         Err(self.forbidden("read a run of a job that was not asked for".to_owned()))
@@ -181,12 +202,11 @@ impl ClusterView {
 
     /// Those of the namespaces whose jobs he may list.
     async fn open_to_him(&self, namespaces: BTreeSet<String>) -> Result<BTreeSet<String>, ViewError> {
-        let listing = |namespace| Deed { verb: "list", namespace, job: None };
-        if self.may(&listing(None)).await? {
+        if self.may(&Deed::list(None)).await? {
             return Ok(namespaces);
         }
         let asked = stream::iter(namespaces).map(|namespace| async {
-            let may = self.may(&listing(Some(namespace.clone()))).await?;
+            let may = self.may(&Deed::list(Some(namespace.clone()))).await?;
             Ok(may.then_some(namespace))
         });
         let answers: Vec<Result<Option<String>, ViewError>> = asked.buffer_unordered(AT_ONCE).collect().await;
@@ -199,16 +219,25 @@ impl ClusterView {
         self.cluster.reader().await
     }
 
-    /// What an attempt writes that runs now.
-    fn live(&self, run: &RunId, key: AttemptKey, text: TextKind, piece: Piece) -> Option<Text> {
-        let name = self.asked.lock().unwrap_or_else(PoisonError::into_inner).get(&run.job).cloned()?;
+    /// The job of a run whose checkpoint is there, if he has asked for it.
+    fn present(&self, run: &RunId) -> Option<(Name, Arc<SeenJob>)> {
+        let name = self.name_of(run)?;
         let job = self.cluster.known().job(&name)?;
-        let ledger = job.ledger.as_ref().filter(|ledger| ledger.run == *run)?;
-        let runs = ledger.seen.contains(key.batch)
-            && !ledger.is_finished(key.batch)
-            && ledger.present_attempt(key.batch) == Some(key);
-        let Cluster { live, client, .. } = &*self.cluster;
-        runs.then(|| live.text(client, (&name.0, &name.1), (run, key), text, piece)).flatten()
+        let is_its = job.ledger.as_ref().is_some_and(|ledger| ledger.run == *run);
+        is_its.then_some((name, job))
+    }
+
+    fn name_of(&self, run: &RunId) -> Option<Name> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).get(&run.job).cloned()
+    }
+
+    /// What Pods tell that are there; nothing where history tells it.
+    async fn of_pods(&self, run: &RunId, (namespace, _): &Name) -> Result<Arc<OfPods>, ViewError> {
+        let Cluster { client, archive, pods, .. } = &*self.cluster;
+        if archive.is_some() {
+            return Ok(Arc::default());
+        }
+        pods.of_run(client, namespace, run).await.map_err(failed("the Pods of the run cannot be listed"))
     }
 
     /// What is seen of the job now, unless it is another of the same name.
@@ -320,8 +349,15 @@ impl View for ClusterView {
         after: BatchNum,
         limit: u32,
     ) -> Result<Vec<BatchRecord>, ViewError> {
-        let Some(reader) = self.reader_of(run).await? else { return Ok(Vec::new()) };
-        reader.batches(run, state, after, limit).await.map_err(failed("the batches cannot be read"))
+        let known = match self.reader_of(run).await? {
+            Some(reader) => reader.batches(run, state, after, limit).await,
+            None => Ok(Vec::new()),
+        };
+        let known = known.map_err(failed("the batches cannot be read"))?;
+        let Some((name, job)) = self.present(run) else { return Ok(known) };
+        let Some(ledger) = &job.ledger else { return Ok(known) };
+        let pods = self.of_pods(run, &name).await?;
+        Ok(Present::of(ledger).batches(state, (after, limit), known, &pods))
     }
 
     async fn history(
@@ -368,13 +404,19 @@ impl View for ClusterView {
         first: BatchNum,
         last: BatchNum,
     ) -> Result<Vec<AttemptRecord>, ViewError> {
-        let Some(reader) = self.reader_of(run).await? else { return Ok(Vec::new()) };
-        reader.attempts_between(run, first, last).await.map_err(failed("the attempts cannot be read"))
+        let known = match self.reader_of(run).await? {
+            Some(reader) => reader.attempts_between(run, first, last).await,
+            None => Ok(Vec::new()),
+        };
+        let known = known.map_err(failed("the attempts cannot be read"))?;
+        let Some((name, job)) = self.present(run) else { return Ok(known) };
+        let Some(ledger) = &job.ledger else { return Ok(known) };
+        let pods = self.of_pods(run, &name).await?;
+        Ok(Present::of(ledger).attempts_between(first, last, known, &pods))
     }
 
     async fn attempts(&self, run: &RunId, batch: BatchNum) -> Result<Vec<AttemptRecord>, ViewError> {
-        let Some(reader) = self.reader_of(run).await? else { return Ok(Vec::new()) };
-        reader.attempts(run, batch).await.map_err(failed("the attempts cannot be read"))
+        self.attempts_between(run, batch, batch).await
     }
 
     async fn findings(&self, run: &RunId, _key: AttemptKey) -> Result<Vec<Finding>, ViewError> {
@@ -390,22 +432,21 @@ impl View for ClusterView {
         text: TextKind,
         piece: Piece,
     ) -> Result<Option<Text>, ViewError> {
-        let Some(reader) = self.reader_of(run).await? else { return Ok(None) };
-        let unreadable = "a text of the attempt cannot be read";
-        let files = reader.files(run, key);
-        let path = match text {
-            // The plan is in the cluster, and rendered in the Pod.
-            TextKind::Prompt => return Ok(None),
-            TextKind::Stdout => files.stdout(),
-            TextKind::Stderr => files.stderr(),
-            TextKind::Answer => {
-                let answer = reader.kept_answer(run, key.batch).await.map_err(failed(unreadable))?;
-                return Ok(answer.map(|(answer, _)| Text::of(answer.as_bytes(), piece)));
-            }
-        };
-        let read = tokio::task::spawn_blocking(move || Text::read(&path, piece)).await;
-        let read = read.map_err(std::io::Error::other).flatten().map_err(failed(unreadable))?;
-        Ok(read.or_else(|| self.live(run, key, text, piece)))
+        self.text_of(run, key, text, piece).await
+    }
+
+    async fn absence(
+        &self,
+        run: &RunId,
+        key: AttemptKey,
+        text: TextKind,
+    ) -> Result<Option<String>, ViewError> {
+        self.absence_of(run, key, text).await
+    }
+
+    async fn pod(&self, run: &RunId, key: AttemptKey) -> Result<Option<PodEntry>, ViewError> {
+        self.check_run(run).await?;
+        self.pod_of(run, key).await
     }
 
     async fn outputs(&self, run: &RunId, after: BatchNum, limit: u32) -> Result<OutputPage, ViewError> {
@@ -434,17 +475,19 @@ impl View for ClusterView {
             return Ok(Spec::default());
         };
         let written = Some(edit::written(&object));
-        let mut resolved = None;
+        let (mut resolved, mut withheld) = (None, None);
         if let Some(run) = run {
             let id = RunId { job: job.uid, run };
-            // A plan that is gone is no reason to hide the job.
-            if let Ok(Some(found)) = plan::find(client, &job.origin, &job.name, &id).await
-                && let Ok(plan) = plan::read(client, &job.origin, &found).await
-            {
-                let plan: serde_json::Value = serde_json::from_str(&plan.text()).unwrap_or_default();
-                resolved = plan.get("manifest").map(|job| yaml_text::write(job, &|_| None));
+            match self.plan(&(job.origin.clone(), job.name.clone()), &id).await {
+                Ok(plan) => {
+                    let plan: serde_json::Value = serde_json::from_str(&plan.text()).unwrap_or_default();
+                    resolved = plan.get("manifest").map(|job| yaml_text::write(job, &|_| None));
+                }
+                Err(NoPlan::Withheld(why)) => withheld = Some(why),
+                // A plan that is gone is no reason to hide the job.
+                Err(NoPlan::Gone | NoPlan::Unread(_)) => {}
             }
         }
-        Ok(Spec { written, resolved })
+        Ok(Spec { written, resolved, withheld })
     }
 }

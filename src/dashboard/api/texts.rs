@@ -14,7 +14,7 @@ use crate::{
         error::PageError,
         pages::{batch::kind_called, run_of},
         routes::Site,
-        view::{Piece, TextKind, View},
+        view::{Piece, Text, TextKind, View},
     },
     job::identity::{AttemptKey, BatchNum, RunId},
 };
@@ -32,8 +32,11 @@ pub async fn show<V: View>(
     let kind = kind_called(&text)?;
     let key = AttemptKey { batch: BatchNum(batch), ordinal };
     let found = site.view.text(&run.id, key, kind, Piece::From { offset: 0, limit: 0 }).await?;
-    let total =
-        found.ok_or_else(|| PageError::not_found("This text was not written, or its files are gone."))?.total;
+    let Some(Text { total, .. }) = found else {
+        let why = site.view.absence(&run.id, key, kind).await?;
+        let why = why.unwrap_or_else(|| "This text was not written, or its files are gone.".to_owned());
+        return Err(PageError::not_found(why));
+    };
     let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let (status, range) = match asked.map_or(Asked::Whole, |asked| Asked::of(asked, total)) {
         Asked::Whole => (StatusCode::OK, 0..total),

@@ -18,7 +18,7 @@ use crate::{
         error::PageError,
         render::{self, Form},
         routes::Site,
-        view::{JobEntry, Piece, RunEntry, TextKind, View},
+        view::{JobEntry, Piece, PodEntry, RunEntry, TextKind, View},
     },
     job::{
         finding::Finding,
@@ -84,8 +84,12 @@ pub struct BatchPage {
     /// The one that is shown.
     attempt: Option<AttemptRecord>,
     findings: Vec<Finding>,
+    /// Its Pod, where attempts have some.
+    pod: Option<PodEntry>,
     tabs: Vec<Tab>,
     shown: Option<Shown>,
+    /// Why nothing is, where that is known.
+    absent: Option<String>,
     previous_failed: Option<BatchNum>,
     next_failed: Option<BatchNum>,
 }
@@ -113,14 +117,20 @@ pub async fn show<V: View>(
             Some(found.ok_or_else(|| PageError::not_found(message))?)
         }
     };
-    let (mut findings, mut tabs, mut shown) = (Vec::new(), Vec::new(), None);
+    let (mut findings, mut pod, mut tabs, mut shown, mut absent) = (Vec::new(), None, Vec::new(), None, None);
     if let Some(attempt) = &attempt {
         findings = view.findings(&run.id, attempt.key()).await?;
+        pod = view.pod(&run.id, attempt.key()).await?;
         let chosen = chosen(view, &run, attempt, query.show.as_deref()).await?;
-        shown = Some(text(view, &run, attempt.key(), chosen).await?);
+        shown = text(view, &run, attempt.key(), chosen).await?;
+        if shown.is_none() {
+            absent = view.absence(&run.id, attempt.key(), chosen).await?;
+        }
         let here =
             format!("/jobs/{}/runs/{}/batches/{number}?attempt={}", job.key, run.record.run, attempt.ordinal);
         tabs = Tab::all(chosen, |word| format!("{here}&show={word}#text"));
+    } else if batch.is_some() {
+        absent = view.absence(&run.id, AttemptKey::first(number), TextKind::Stdout).await?;
     }
     let waits = pending(&run, BatchNum(number.0 - 1), 1).0.pop().filter(|first| first.batch == number);
     let failed = &run.cells.failed;
@@ -135,8 +145,10 @@ pub async fn show<V: View>(
         attempts,
         attempt,
         findings,
+        pod,
         tabs,
         shown,
+        absent,
         previous_failed,
         next_failed,
     };
@@ -178,13 +190,15 @@ async fn chosen(
     Ok(TextKind::Stdout)
 }
 
-async fn text(view: &impl View, run: &RunEntry, key: AttemptKey, kind: TextKind) -> Result<Shown, PageError> {
+async fn text(
+    view: &impl View,
+    run: &RunEntry,
+    key: AttemptKey,
+    kind: TextKind,
+) -> Result<Option<Shown>, PageError> {
     let found = view.text(&run.id, key, kind, Piece::Last(SHOWN)).await?;
-    Ok(match found {
-        None => Shown { kind, text: String::new(), offset: 0, total: 0 },
-        Some(found) => {
-            let text = String::from_utf8_lossy(&found.bytes).into_owned();
-            Shown { kind, text, offset: found.offset, total: found.total }
-        }
-    })
+    Ok(found.map(|found| {
+        let text = String::from_utf8_lossy(&found.bytes).into_owned();
+        Shown { kind, text, offset: found.offset, total: found.total }
+    }))
 }

@@ -142,7 +142,7 @@ pub async fn find(
     run: &RunId,
 ) -> Result<Option<PlanRef>, PlanRefError> {
     let api: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let name = part_name(job_name, run, 0);
+    let name = first_part(job_name, run);
     let first = get(&api, &name).await?;
     Ok(first.map(|first| {
         let annotation = |key| first.annotations().get(key).cloned().unwrap_or_default();
@@ -198,6 +198,11 @@ async fn get(api: &Api<ConfigMap>, name: &str) -> Result<Option<ConfigMap>, Plan
         what: "read",
         source: Box::new(source),
     })
+}
+
+/// The `ConfigMap` by which the plan of a run is found.
+pub fn first_part(job_name: &str, run: &RunId) -> String {
+    part_name(job_name, run, 0)
 }
 
 fn part_name(job_name: &str, run: &RunId, number: usize) -> String {

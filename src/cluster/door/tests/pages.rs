@@ -12,11 +12,11 @@ use crate::{
     dashboard::{Access, RouteInfo, route_list},
 };
 
-const NIGHT: &str = "/apis/mozart.dev/v1alpha1/namespaces/team/mozartjobs/night";
+pub(super) const NIGHT: &str = "/apis/mozart.dev/v1alpha1/namespaces/team/mozartjobs/night";
 const DAY: &str = "/apis/mozart.dev/v1alpha1/namespaces/other/mozartjobs/day";
 
 /// A job whose run is so far.
-fn object(namespace: &str, name: &str, uid: Uuid, ledger: &Ledger) -> Value {
+pub(super) fn object(namespace: &str, name: &str, uid: Uuid, ledger: &Ledger) -> Value {
     let mut checkpoint = serde_json::to_value(ledger).unwrap();
     checkpoint["writer"] = json!("mozart/mozart");
     json!({
@@ -32,7 +32,7 @@ fn object(namespace: &str, name: &str, uid: Uuid, ledger: &Ledger) -> Value {
 
 impl House {
     /// With the jobs night of team, which runs, and day of other.
-    fn with_jobs(self) -> Self {
+    pub(super) fn with_jobs(self) -> Self {
         let night = after_success(&ledger(JOB, 1), 1);
         let day = Uuid::from_u128(8);
         self.api.server.put(NIGHT, object("team", "night", JOB, &night));
@@ -46,11 +46,11 @@ impl House {
         client.request(method, self.url.join(path).unwrap())
     }
 
-    fn get(&self, who: &str, path: &str) -> RequestBuilder {
+    pub(super) fn get(&self, who: &str, path: &str) -> RequestBuilder {
         self.request(Method::GET, path).bearer_auth(who)
     }
 
-    async fn json(&self, who: &str, path: &str) -> Value {
+    pub(super) async fn json(&self, who: &str, path: &str) -> Value {
         let response = self.get(who, path).send().await.unwrap();
         let code = response.status();
         let text = response.text().await.unwrap();
