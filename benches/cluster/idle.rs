@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use futures::{StreamExt as _, stream};
-use kube::api::ListParams;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, api::ListParams};
 use serde_json::json;
 
 use crate::{
@@ -29,6 +30,7 @@ pub async fn rest(report: &Report, kubernetes: &Kubernetes) {
     let operator = Operator::start(kubernetes);
     let namespace = kubernetes.namespace().await;
     let jobs = kubernetes.jobs(&namespace);
+    let pods: Api<Pod> = Api::namespaced(kubernetes.client.clone(), &namespace);
     stream::iter(0..count)
         .for_each_concurrent(16, |number| {
             let jobs = jobs.clone();
@@ -48,8 +50,13 @@ pub async fn rest(report: &Report, kubernetes: &Kubernetes) {
     let turn = operator.p99("mozart_turn_duration_seconds");
     let what = format!("a turn of one of {count} jobs of {BATCHES} batches, 99 of 100");
     report.bound(&what, &format!("at most {:.1} ms", turn * 1000.0), "", "at most 50 ms", turn <= 0.05);
-    // The last Pods are let go and swept.
-    tokio::time::sleep(Duration::from_secs(15)).await;
+    within(LONGEST, "the end of every Pod", async {
+        let one = ListParams::default().limit(1);
+        while !pods.list_metadata(&one).await.expect("its administrator may").items.is_empty() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    })
+    .await;
     drop(operator);
 
     let operator = Operator::start(kubernetes);

@@ -41,7 +41,7 @@ pub async fn run<S: Store, L: Launcher, G: Gates, N: Notifier, C: Clock>(
     let mut wishes_may_change = true;
     let mut last_notices = None;
     let mut notices_given_up = false;
-    let mut read = ports.clock.reading();
+    state.clock_read(ports.clock.reading()).map_err(StepError::from)?;
     loop {
         let wished = wishes.borrow_and_update().clone();
         if acting.has_untold() {
@@ -50,15 +50,13 @@ pub async fn run<S: Store, L: Launcher, G: Gates, N: Notifier, C: Clock>(
         let world = saver.beside(look(&state, &ports, &acting, wished)).await;
         let reading = ports.clock.reading();
         let now = reading.wall;
-        if let Some(by) = read.set_until(reading) {
-            state.clock_set(by, now).map_err(StepError::from)?;
-        }
-        read = reading;
+        let read = state.clock_read(reading).map_err(StepError::from)?;
         let Decision { events, actions, wake_at, waiting, save } = decide(policy, &mut state, &world, now)?;
         let summary = Summary::new(policy, &state.ledger, &world, now);
         let waiting = waiting.as_ref();
         observer(&View {
             now,
+            read,
             events: &events,
             ledger: &state.ledger,
             world: &world,

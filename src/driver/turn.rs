@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     act::Acting,
+    clock::Reading,
     ports::{Clock, Gates, Launcher, Notifier, Store, StoreError},
 };
 use crate::{
@@ -51,12 +52,35 @@ pub struct RunState {
     pub(super) ledger: Ledger,
     /// What happened since the last snapshot was taken.
     pub(super) journal: Vec<Event>,
+    /// `None` until the clock was read for it.
+    read: Option<Read>,
+}
+
+/// The readings of the clock that a run's times go by.
+#[derive(Clone, Copy, Debug)]
+pub struct Read {
+    seq: u64,
+    stored: Reading,
+    /// Of what may be stored after that.
+    offered: Reading,
+    now: Reading,
+}
+
+impl Read {
+    /// The one of the stored ledger with this `seq`, if it is known here.
+    pub fn of(self, seq: u64) -> Option<Reading> {
+        match seq.checked_sub(self.seq)? {
+            0 => Some(self.stored),
+            1 => Some(self.offered),
+            _ => None,
+        }
+    }
 }
 
 impl RunState {
     /// From a stored ledger, or from one that [`Ledger::start`] has just made.
     pub fn new(ledger: Ledger) -> Self {
-        Self { saved: ledger.clone(), ledger, journal: Vec::new() }
+        Self { saved: ledger.clone(), ledger, journal: Vec::new(), read: None }
     }
 
     /// Lets a suspended run go on, whatever it was suspended for. Does nothing to a run that is not suspended.
@@ -78,12 +102,32 @@ impl RunState {
         self.record(EventKind::Replanned { plan_hash, of_total }, now)
     }
 
-    /// The clock was set by so much while the run is driven: what it waits for lasts as long as before. Does nothing to
-    /// a run that has not begun, or is over.
+    /// The ledger's times go by this reading of the clock: what the clock is set by since then is made up for.
+    pub fn goes_by(&mut self, reading: Reading) {
+        let seq = self.saved.seq;
+        self.read = Some(Read { seq, stored: reading, offered: reading, now: reading });
+    }
+
+    /// Takes over how late it is. Where the clock was set since the last time, what the run waits for lasts as long as
+    /// before.
     ///
     /// # Errors
     /// Never for a ledger that [`crate::engine`] made.
-    pub(super) fn clock_set(&mut self, by: SignedDuration, now: Timestamp) -> Result<(), IllegalEvent> {
+    pub(super) fn clock_read(&mut self, reading: Reading) -> Result<Read, IllegalEvent> {
+        let seq = self.saved.seq;
+        let first = Read { seq, stored: reading, offered: reading, now: reading };
+        let read = self.read.get_or_insert(first);
+        let set = read.now.set_until(reading);
+        read.now = reading;
+        let read = *read;
+        if let Some(by) = set {
+            self.clock_set(by, reading.wall)?;
+        }
+        Ok(read)
+    }
+
+    /// Does nothing to a run that has not begun, or is over.
+    fn clock_set(&mut self, by: SignedDuration, now: Timestamp) -> Result<(), IllegalEvent> {
         if self.ledger.phase == RunPhase::Pending || self.ledger.is_over() {
             return Ok(());
         }
@@ -135,12 +179,18 @@ impl RunState {
     pub fn snapshot(&mut self) -> (Ledger, Vec<Event>) {
         let mut ledger = self.ledger.clone();
         ledger.seq = self.saved.seq + 1;
+        if let Some(read) = &mut self.read {
+            read.offered = read.now;
+        }
         (ledger, std::mem::take(&mut self.journal))
     }
 
     /// Takes over that `ledger` is stored.
     pub(super) fn stored(&mut self, ledger: Ledger) {
         self.ledger.seq = ledger.seq;
+        if let Some(read) = &mut self.read {
+            (read.seq, read.stored) = (ledger.seq, read.offered);
+        }
         self.saved = ledger;
     }
 }
@@ -150,6 +200,8 @@ impl RunState {
 pub struct View<'a> {
     /// When the turn was.
     pub now: Timestamp,
+    /// What of the clock the ledger goes by, with what was stored before the turn.
+    pub read: Read,
     /// What happened in it.
     pub events: &'a [Event],
     /// The ledger after it.

@@ -12,7 +12,7 @@ use kube::{
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
-use super::{Settings, closing::Closing, herald::Herald, task::Me};
+use super::{Settings, closing::Closing, driven::Driven, herald::Herald, task::Me};
 use crate::{
     api::workspace::Workspace,
     cluster::{
@@ -22,7 +22,7 @@ use crate::{
         telemetry,
     },
     driver::clock::MachineClock,
-    launch::pod::{EndedPod, Pods, Volume, workspace::Occupants},
+    launch::pod::{EndedPod, Pods, ServerClock, Volume, workspace::Occupants},
 };
 
 /// All jobs together may write so many bytes a second.
@@ -36,6 +36,10 @@ pub(super) struct Context {
     pub(super) client: Client,
     pub(super) settings: Arc<Settings>,
     pub(super) clock: MachineClock,
+    /// What the API server's objects are dated by.
+    pub(super) server_clock: ServerClock,
+    /// How far runs were driven, in earlier terms too.
+    pub(super) driven: Arc<Driven>,
     pub(super) herald: Herald,
     pub(super) credentials: Credentials,
     pub(super) telemetry: telemetry::Shared,
@@ -59,7 +63,9 @@ impl Context {
         settings: Arc<Settings>,
         telemetry: telemetry::Shared,
         closing: Closing,
+        server_clock: ServerClock,
         clock: MachineClock,
+        driven: Arc<Driven>,
     ) -> Arc<Self> {
         let herald = Herald::start(client.clone(), &settings.identity);
         let archive = settings.archive.clone();
@@ -69,6 +75,8 @@ impl Context {
             client,
             settings,
             clock,
+            server_clock,
+            driven,
             herald,
             credentials,
             telemetry,
@@ -113,6 +121,7 @@ impl Context {
     /// Lets go of what was made for a job that is no more.
     pub(super) async fn forget(self: &Arc<Self>, namespace: &str, job: Uuid) {
         lock(&self.tasks).remove(&job);
+        self.driven.forget(job);
         self.leave(namespace, job);
         let pods = self.pods(namespace).await;
         if let Err(error) = pods.abandon(job).await {

@@ -116,7 +116,7 @@ pub(super) async fn drive(
         allowed: context.settings.allowed.clone(),
         workspace: volume,
         credential: credential.as_ref().map(|key| key.pod.clone()),
-        clock: context.clock.clone(),
+        clock: context.server_clock.clone(),
         fs_group: context.settings.fs_group,
         counts: context.telemetry.pods.clone(),
         logs: answers::keeper(context, job),
@@ -151,7 +151,11 @@ pub(super) async fn drive(
     if let Some(wrong) = wrong.as_ref().filter(|wrong| !is_told(job, wrong)) {
         context.herald.tell(&job.reference(), INVALID_SPEC, wrong, true);
     }
+    let reading = context.driven.reading(job.uid, ledger.seq);
     let mut state = RunState::new(ledger);
+    if let Some(reading) = reading {
+        state.goes_by(reading);
+    }
     // An edit of the job is how people let a run go on that was suspended for want of money or time.
     let edited = job.status.observed_generation.is_some_and(|observed| observed < job.generation);
     if edited && job.spec.suspend != Some(true) {
@@ -173,6 +177,7 @@ pub(super) async fn drive(
     let mut left = false;
     let show = |view: &View<'_>| {
         metrics.turn(launcher.since_look());
+        context.driven.note(job.uid, view.read);
         batches.be(unfinished(view.summary));
         let held = launcher.attempts.held_up();
         let (summary, waiting) = (*view.summary, view.waiting.cloned());
@@ -234,6 +239,7 @@ fn is_told(job: &JobObject, wrong: &str) -> bool {
 
 /// A run is over: plans that are kept no longer are deleted.
 async fn over(context: &Context, job: &JobObject, ledger: &Ledger) -> Result<(), Trouble> {
+    context.driven.forget(job.uid);
     let keep = job.spec.history.as_ref().and_then(|history| history.keep_runs).unwrap_or(KEEP_RUNS);
     if let Some(archive) = &context.settings.archive {
         archive.prune(job.uid, keep);

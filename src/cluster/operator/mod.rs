@@ -9,6 +9,7 @@ mod closing;
 mod connect;
 mod context;
 mod drive;
+mod driven;
 mod herald;
 mod in_process;
 mod in_turn;
@@ -38,7 +39,7 @@ use kube::{
 use tokio::sync::watch;
 use tower::service_fn;
 
-use self::{closing::Closing, context::Context, roster::Roster};
+use self::{closing::Closing, context::Context, driven::Driven, roster::Roster};
 use super::{
     archive::Archive,
     credential,
@@ -50,11 +51,14 @@ use super::{
 };
 use crate::{
     driver::clock::MachineClock,
-    launch::pod::{Images, allow::Guarded},
+    launch::pod::{Images, ServerClock, allow::Guarded},
 };
 
 /// All jobs are listed anew this often: a watch that has lost an event does not know it.
 const RELIST: Duration = Duration::from_mins(5);
+/// Objects in one answer of a listing: it is held as text and as values at a time, and a job's takes tens of kilobytes
+/// when its spec is long.
+const PAGE: u32 = 50;
 /// An operator that is asked to end has so long for what runs in its own process, and to save what it knows.
 const DRAIN: Duration = Duration::from_mins(1);
 /// How often Pods of jobs that are no more are looked for.
@@ -131,11 +135,19 @@ impl Ways {
     }
 
     /// The way for everything else, behind `fence`.
-    fn fenced<C: Clocks>(&self, fence: &Fence<C>, telemetry: &telemetry::Shared) -> Client {
-        let (client, telemetry) = (self.work.clone(), Arc::clone(telemetry));
+    fn fenced<C: Clocks>(
+        &self,
+        fence: &Fence<C>,
+        telemetry: &telemetry::Shared,
+        clock: &ServerClock,
+    ) -> Client {
+        let (client, telemetry, clock) = (self.work.clone(), Arc::clone(telemetry), clock.clone());
         let send = move |request: Request<Body>| {
-            let (client, telemetry) = (client.clone(), Arc::clone(&telemetry));
-            async move { telemetry.metrics.request(request, |request| client.send(request)).await }
+            let (client, telemetry, clock) = (client.clone(), Arc::clone(&telemetry), clock.clone());
+            async move {
+                let answer = telemetry.metrics.request(request, |request| client.send(request)).await;
+                answer.inspect(|answer| clock.hear(answer.headers()))
+            }
         };
         ClientBuilder::new(service_fn(send), self.work.default_namespace()).with_layer(fence).build()
     }
@@ -185,6 +197,7 @@ async fn lead_when_leader<C: Clocks>(
     clock: &MachineClock,
     standing: &mut watch::Receiver<Standing>,
 ) {
+    let driven = Arc::new(Driven::default());
     loop {
         let now = standing.borrow_and_update().clone();
         telemetry.stands(match &now {
@@ -194,9 +207,16 @@ async fn lead_when_leader<C: Clocks>(
         });
         if let Standing::Leading { term } = now {
             let fence = fence.in_term(term);
-            let (client, settings) = (ways.fenced(&fence, telemetry), Arc::clone(settings));
-            let context =
-                Context::new(client, settings, Arc::clone(telemetry), closing.clone(), clock.clone());
+            let server_clock = ServerClock::new(clock.clone());
+            let context = Context::new(
+                ways.fenced(&fence, telemetry, &server_clock),
+                Arc::clone(settings),
+                Arc::clone(telemetry),
+                closing.clone(),
+                server_clock,
+                clock.clone(),
+                Arc::clone(&driven),
+            );
             tokio::select! {
                 // Everything of the term ends with it.
                 ended = standing.wait_for(|standing| *standing != now) => if ended.is_err() { return },
@@ -234,7 +254,7 @@ pub(super) fn watches(
     };
     let anew = |api| {
         let anew = stream::repeat(api).flat_map(|api| {
-            let events = watcher(api, watcher::Config::default()).default_backoff();
+            let events = watcher(api, watcher::Config::default().page_size(PAGE)).default_backoff();
             events.take_until(tokio::time::sleep(RELIST)).boxed()
         });
         anew.boxed()

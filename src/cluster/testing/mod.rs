@@ -19,7 +19,8 @@ use std::{
 
 use axum::body::Body as Told;
 use futures::stream;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode, header::DATE};
+use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
 use kube::client::Body;
 use serde_json::{Value, json};
 use tokio::{sync::watch as tell, time::Instant};
@@ -209,7 +210,7 @@ impl ApiServer {
         if asked.path.ends_with("/log") {
             return self.log(asked);
         }
-        let result = {
+        let (result, now) = {
             let mut state = self.state();
             let result = if state.forbidden.contains(&asked.path) {
                 Err((StatusCode::FORBIDDEN, "Forbidden"))
@@ -225,14 +226,17 @@ impl ApiServer {
                 let (method, path) = (asked.method.clone(), asked.path.clone());
                 state.writes.push(Write { at: Instant::now(), by: by.to_owned(), method, path });
             }
-            result
+            (result, state.objects.now())
         };
         self.tell();
         let (code, body) = match result {
             Ok(object) => (StatusCode::OK, object),
             Err(refusal) => (refusal.0, status_of(refusal)),
         };
-        Response::builder().status(code).body(Told::from(serde_json::to_vec(&body).unwrap())).unwrap()
+        let now: Timestamp = now.parse().unwrap();
+        let date = DateTimePrinter::new().timestamp_to_rfc9110_string(&now).unwrap();
+        let body = Told::from(serde_json::to_vec(&body).unwrap());
+        Response::builder().status(code).header(DATE, date).body(body).unwrap()
     }
 
     fn stream(&self, asked: &Asked) -> Response<Told> {

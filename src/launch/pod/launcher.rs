@@ -14,7 +14,7 @@ use kube::Api;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use super::{
-    Claims, PodPlace, Pods,
+    Claims, PodPlace, Pods, ServerClock,
     blocked::Blocked,
     follow::follow,
     names,
@@ -25,10 +25,7 @@ use super::{
 use crate::{
     api::pod::DeletionPolicy,
     backend::Follower,
-    driver::{
-        clock::MachineClock,
-        ports::{Clock as _, Launcher},
-    },
+    driver::ports::Launcher,
     engine::world::{AttemptState, Reached, Sighting},
     job::{
         answer::AnswerFacts,
@@ -433,7 +430,7 @@ impl<C: Claims> Shared<C> {
     }
 }
 
-async fn until(clock: &MachineClock, at: Option<Timestamp>) {
+async fn until(clock: &ServerClock, at: Option<Timestamp>) {
     match at {
         Some(at) => clock.sleep_until(at).await,
         None => std::future::pending().await,

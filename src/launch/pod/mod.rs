@@ -13,6 +13,7 @@ pub mod observe;
 pub mod plan;
 mod pods;
 pub mod said;
+mod server_clock;
 pub mod spec;
 pub mod workspace;
 
@@ -30,10 +31,10 @@ pub use self::{
     launcher::{Held, PodLauncher},
     plan::PlanRef,
     pods::Pods,
+    server_clock::ServerClock,
 };
 use crate::{
     api::{self, batch::KeyReference, credential::CredentialType, pod::DeletionPolicy, workspace::Quantity},
-    driver::clock::MachineClock,
     job::{identity::RunId, model::Job},
 };
 
@@ -64,8 +65,8 @@ pub struct PodPlace {
     pub workspace: Volume,
     /// The key of the batches; `None` for backends without one.
     pub credential: Option<Credential>,
-    /// Time.
-    pub clock: MachineClock,
+    /// What Pods are dated by.
+    pub clock: ServerClock,
     /// Whether volumes are given to the group of the batches. Off where the platform does that itself.
     pub fs_group: bool,
     /// What is counted.

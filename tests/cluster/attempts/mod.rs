@@ -22,7 +22,7 @@ use mozart::{
         plan::{Plan, Settled},
         start::Start,
     },
-    launch::pod::{Claims, Counts, Images, PodPlace, Pods, Volume, plan},
+    launch::pod::{Claims, Counts, Images, PodPlace, Pods, ServerClock, Volume, plan},
     sources::LocalSources,
 };
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ impl Run {
             fs_group: true,
             counts: Counts::default(),
             logs: None,
-            clock: MachineClock::of_environment().unwrap(),
+            clock: ServerClock::new(MachineClock::of_environment().unwrap()),
         };
         Self { place, pods, api: Api::namespaced(client.clone(), &namespace.name) }
     }
