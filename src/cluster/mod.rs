@@ -7,6 +7,7 @@ pub mod crd;
 pub mod credential;
 pub mod door;
 pub mod fence;
+pub mod lean;
 pub mod lease;
 pub mod object;
 pub mod operator;

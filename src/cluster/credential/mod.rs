@@ -38,7 +38,10 @@ use crate::{
         self,
         credential::{MozartCredentialSpec, MozartCredentialStatus, RESUME},
     },
-    cluster::telemetry::{self, Share},
+    cluster::{
+        lean::LeanObject,
+        telemetry::{self, Share},
+    },
     driver::{
         clock::MachineClock,
         ports::{Clock as _, StoreError},
@@ -84,8 +87,8 @@ impl Credentials {
     /// # Errors
     /// It cannot be asked for.
     pub async fn read(&self, namespace: &str, name: &str) -> kube::Result<Option<Arc<Credential>>> {
-        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource());
-        let Some(object) = api.get_opt(name).await? else { return Ok(None) };
+        let api: Api<LeanObject> = Api::namespaced_with(self.client.clone(), namespace, &resource());
+        let Some(LeanObject(object)) = api.get_opt(name).await? else { return Ok(None) };
         Ok(Some(self.take(object).await))
     }
 
@@ -135,7 +138,7 @@ impl Credentials {
 /// One credential.
 #[derive(Debug)]
 pub struct Credential {
-    api: Api<DynamicObject>,
+    api: Api<LeanObject>,
     namespace: String,
     name: String,
     clock: MachineClock,
@@ -170,7 +173,7 @@ enum Refused {
 
 impl Credential {
     fn new(
-        api: Api<DynamicObject>,
+        api: Api<LeanObject>,
         namespace: String,
         name: String,
         clock: MachineClock,
@@ -295,7 +298,7 @@ impl Credential {
                 }
                 Err(Refused::Conflict) => {
                     let object = self.api.get(&self.name).await.map_err(|error| self.not_written(error))?;
-                    self.take(&mut stored, &object);
+                    self.take(&mut stored, &object.0);
                 }
                 Err(Refused::Failed(error)) => return Err(self.not_written(error)),
             }
@@ -349,7 +352,7 @@ impl Credential {
             Ok(object) => {
                 *stored = Stored {
                     version: object.resource_version().unwrap_or_default(),
-                    generation: object.metadata.generation.unwrap_or(0),
+                    generation: object.0.metadata.generation.unwrap_or(0),
                     status,
                 };
                 Ok(())
@@ -371,7 +374,7 @@ impl Credential {
             Ok(()) | Err(Refused::Gone) => Ok(()),
             Err(Refused::Conflict) => {
                 let object = self.api.get(&self.name).await.map_err(|error| self.not_written(error))?;
-                self.take(&mut stored, &object);
+                self.take(&mut stored, &object.0);
                 Ok(())
             }
             Err(Refused::Failed(error)) => Err(self.not_written(error)),

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     cluster::{
+        lean::LeanObject,
         object::{JobObject, ObjectError},
         status::{Author, Standstill, standstill},
         store::StatusStore,
@@ -172,7 +173,9 @@ async fn reconcile(
 ) -> Result<Next, Trouble> {
     // Closed never.
     let permit = context.taking_up.acquire().await;
-    let Some(object) = context.jobs(&id.namespace).get_opt(&id.name).await? else { return Ok(Next::Never) };
+    let Some(LeanObject(object)) = context.jobs(&id.namespace).get_opt(&id.name).await? else {
+        return Ok(Next::Never);
+    };
     let job = match JobObject::read(object.clone()) {
         Ok(job) if job.uid == id.uid => job,
         Ok(_) | Err(ObjectError::NoUid) => return Ok(Next::Never),
@@ -187,6 +190,8 @@ async fn reconcile(
             return Ok(Next::Change);
         }
     };
+    // A run may be driven from here on for days.
+    drop(object);
     let found = job.status.checkpoint.as_ref().and_then(|checkpoint| checkpoint["seq"].as_u64());
     if let Some(found) = found.filter(|found| found < newest) {
         return Err(Trouble::Stale { known: *newest, found });

@@ -9,11 +9,11 @@ use std::{
     time::Duration,
 };
 
-use kube::{Api, ResourceExt as _, api::DynamicObject};
+use kube::{Api, ResourceExt as _};
 use tokio::time::Instant;
 
 use crate::{
-    cluster::{fence, lease, store},
+    cluster::{fence, lean::LeanObject, lease, store},
     driver::ports::{Store, StoreError},
     engine::{event::Event, ledger::Ledger, ranges::Ranges},
     job::identity::{AttemptKey, RunId},
@@ -26,7 +26,7 @@ const NOBODY_ELSE: Duration = lease::DURATION.saturating_sub(fence::OPEN_FOR);
 
 /// The claims of one run.
 pub(super) struct SavedClaims {
-    jobs: Api<DynamicObject>,
+    jobs: Api<LeanObject>,
     name: String,
     uid: String,
     /// What was claimed by saves, each with the moment before it; of those that are not new the last alone.
@@ -45,7 +45,7 @@ struct Looked {
 
 impl SavedClaims {
     /// Those of the run of `ledger`, which the API server has shown.
-    pub(super) fn new(jobs: Api<DynamicObject>, name: &str, ledger: &Ledger) -> Self {
+    pub(super) fn new(jobs: Api<LeanObject>, name: &str, ledger: &Ledger) -> Self {
         Self {
             jobs,
             name: name.to_owned(),
@@ -70,7 +70,7 @@ impl SavedClaims {
         let Some(job) = self.jobs.get_opt(&self.name).await? else { return Ok(None) };
         let same = job.uid().as_ref() == Some(&self.uid);
         // One that cannot be read expects nothing; whoever reads the job says so.
-        let ledger = store::ledger(&job).ok().flatten();
+        let ledger = store::ledger(&job.0).ok().flatten();
         Ok(ledger.filter(|_| same))
     }
 }

@@ -5,10 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use kube::{
-    Api, Client,
-    api::{DynamicObject, ListParams},
-};
+use kube::{Api, Client, api::ListParams};
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use uuid::Uuid;
 
@@ -18,6 +15,7 @@ use crate::{
     cluster::{
         archive::copy_logs,
         credential::Credentials,
+        lean::LeanObject,
         store::{ByteBudget, resource},
         telemetry,
     },
@@ -95,7 +93,7 @@ impl Context {
         Me { manager: &self.settings.manager, writer: &self.settings.writer }
     }
 
-    pub(super) fn jobs(&self, namespace: &str) -> Api<DynamicObject> {
+    pub(super) fn jobs(&self, namespace: &str) -> Api<LeanObject> {
         Api::namespaced_with(self.client.clone(), namespace, &resource())
     }
 

@@ -44,6 +44,7 @@ use super::{
     archive::Archive,
     credential,
     fence::{Clocks, Fence},
+    lean::LeanObject,
     lease::{self, Election, Standing},
     outgoing::Outgoing,
     store::resource,
@@ -245,7 +246,7 @@ pub(super) fn watches(
     resource: &ApiResource,
 ) -> Vec<BoxStream<'static, watcher::Result<watcher::Event<DynamicObject>>>> {
     let client = || client.clone();
-    let apis: Vec<Api<DynamicObject>> = match scope {
+    let apis: Vec<Api<LeanObject>> = match scope {
         Scope::Cluster => vec![Api::all_with(client(), resource)],
         Scope::Namespaces(namespaces) => {
             let api = |namespace: &String| Api::namespaced_with(client(), namespace, resource);
@@ -255,6 +256,7 @@ pub(super) fn watches(
     let anew = |api| {
         let anew = stream::repeat(api).flat_map(|api| {
             let events = watcher(api, watcher::Config::default().page_size(PAGE)).default_backoff();
+            let events = events.map(|event| event.map(LeanObject::told));
             events.take_until(tokio::time::sleep(RELIST)).boxed()
         });
         anew.boxed()

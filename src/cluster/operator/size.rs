@@ -6,8 +6,8 @@ use crate::cluster::object::JobObject;
 pub(super) const MOST: u64 = 1024 * 1024;
 /// An entry of a batch that has failed, at its longest: measured 320.
 const OPEN: u64 = 384;
-/// Everything else that a status holds, with the longest texts.
-const REST: u64 = 24 * 1024;
+/// Everything else that a status holds, with the longest texts, and the managed fields.
+const REST: u64 = 28 * 1024;
 
 /// The bytes of the object at its worst.
 pub(super) fn worst(job: &JobObject, batches: u32, parallelism: u32) -> u64 {

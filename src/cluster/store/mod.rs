@@ -16,7 +16,10 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 pub use self::budget::ByteBudget;
-use super::status::{Author, Shown, kept, second, status};
+use super::{
+    lean::LeanObject,
+    status::{Author, Shown, kept, second, status},
+};
 use crate::{
     api::status::MozartJobStatus,
     driver::ports::{Clock, Store, StoreError},
@@ -28,12 +31,14 @@ use crate::{
 
 /// A job may write so many bytes a second.
 pub const JOB_BYTES_PER_SECOND: u64 = 128 * 1024;
+/// About what an object's managed fields take, which are not read.
+const MANAGED: u64 = 4 * 1024;
 /// So often a save is tried again when only something else of the object had changed.
 const MAX_CONFLICTS: u32 = 8;
 
 /// The status of one job.
 pub struct StatusStore<C> {
-    api: Api<DynamicObject>,
+    api: Api<LeanObject>,
     name: String,
     uid: String,
     author: Author,
@@ -195,7 +200,7 @@ impl<C: Clock> StatusStore<C> {
         let patch = Patch::Json::<()>(patch);
         match self.api.patch_status(&self.name, &PatchParams::default(), &patch).await {
             Ok(job) => {
-                *state = State::of(&job).map_err(Refused::Store)?;
+                *state = State::of(&job.0).map_err(Refused::Store)?;
                 Ok(())
             }
             Err(kube::Error::Api(answer)) if answer.is_conflict() => Err(Refused::Conflict),
@@ -205,7 +210,7 @@ impl<C: Clock> StatusStore<C> {
 
     /// What is stored now, from the API server itself.
     async fn read(&self) -> Result<(DynamicObject, State), StoreError> {
-        let job = self.api.get(&self.name).await.map_err(|error| self.not_saved(error))?;
+        let LeanObject(job) = self.api.get(&self.name).await.map_err(|error| self.not_saved(error))?;
         if job.meta().uid.as_deref() != Some(&self.uid) {
             let context = format!("the job {} was deleted and made anew", self.name);
             return Err(StoreError::Failed { context, source: "its UID is another".into() });
@@ -268,7 +273,7 @@ impl State {
             generation: job.metadata.generation.unwrap_or(0),
             seq,
             status,
-            spec_bytes: (size(&job.data) + size(&metadata)).saturating_sub(status_bytes),
+            spec_bytes: (size(&job.data) + size(&metadata) + MANAGED).saturating_sub(status_bytes),
         })
     }
 }

@@ -18,19 +18,6 @@ pub struct LeanPod(pub Pod);
 impl<'de> Deserialize<'de> for LeanPod {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let Lean { metadata, spec, status } = Lean::deserialize(deserializer)?;
-        let metadata = ObjectMeta {
-            annotations: metadata.annotations,
-            creation_timestamp: metadata.creation_timestamp,
-            deletion_timestamp: metadata.deletion_timestamp,
-            finalizers: metadata.finalizers,
-            labels: metadata.labels,
-            name: metadata.name,
-            namespace: metadata.namespace,
-            owner_references: metadata.owner_references,
-            resource_version: metadata.resource_version,
-            uid: metadata.uid,
-            ..ObjectMeta::default()
-        };
         let spec = spec.map(|spec| PodSpec {
             active_deadline_seconds: spec.active_deadline_seconds,
             node_name: spec.node_name,
@@ -46,7 +33,7 @@ impl<'de> Deserialize<'de> for LeanPod {
             start_time: status.start_time,
             ..PodStatus::default()
         });
-        Ok(Self(Pod { metadata, spec, status }))
+        Ok(Self(Pod { metadata: metadata.into(), spec, status }))
     }
 }
 
@@ -82,24 +69,45 @@ impl Resource for LeanPod {
 
 #[derive(Deserialize)]
 struct Lean {
-    metadata: Metadata,
+    metadata: LeanMeta,
     spec: Option<Spec>,
     status: Option<Status>,
 }
 
-#[derive(Deserialize)]
+/// The metadata of an object without its managed fields and what else nobody looks at.
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Metadata {
+pub struct LeanMeta {
     annotations: Option<BTreeMap<String, String>>,
     creation_timestamp: Option<Time>,
     deletion_timestamp: Option<Time>,
     finalizers: Option<Vec<String>>,
+    generation: Option<i64>,
     labels: Option<BTreeMap<String, String>>,
     name: Option<String>,
     namespace: Option<String>,
     owner_references: Option<Vec<OwnerReference>>,
     resource_version: Option<String>,
     uid: Option<String>,
+}
+
+impl From<LeanMeta> for ObjectMeta {
+    fn from(metadata: LeanMeta) -> Self {
+        Self {
+            annotations: metadata.annotations,
+            creation_timestamp: metadata.creation_timestamp,
+            deletion_timestamp: metadata.deletion_timestamp,
+            finalizers: metadata.finalizers,
+            generation: metadata.generation,
+            labels: metadata.labels,
+            name: metadata.name,
+            namespace: metadata.namespace,
+            owner_references: metadata.owner_references,
+            resource_version: metadata.resource_version,
+            uid: metadata.uid,
+            ..Self::default()
+        }
+    }
 }
 
 #[derive(Deserialize)]

@@ -29,6 +29,7 @@ pub use self::{
     counts::Counts,
     ended::{EndedPod, HOLD, KeptAnswer, LogKeeper},
     launcher::{Held, PodLauncher},
+    lean::LeanMeta,
     plan::PlanRef,
     pods::Pods,
     server_clock::ServerClock,

@@ -39,7 +39,7 @@ const RELIST: Duration = Duration::from_mins(5);
 /// Released Pods are deleted in bulk, no more often than this.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Released Pods in one request: the API server deletes them one after another, and a request has its time.
-const SWEEP: u32 = 200;
+const SWEEP: u32 = 100;
 /// Bytes of JSON: no Pod has fewer, and a list of none does not have so many.
 const A_POD: u64 = 512;
 /// More than an earlier leader can have released and not deleted.
