@@ -17,3 +17,4 @@ pub mod notify;
 pub mod show;
 pub mod sources;
 pub mod store;
+pub mod trace;

@@ -24,6 +24,7 @@ use crate::{
     },
     driver::clock::MachineClock,
     launch::pod::{Images, allow::Guarded},
+    trace::Tracer,
 };
 
 /// Arguments of `mozart operator`.
@@ -146,8 +147,10 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
         auth,
         hosts: Hosts(args.host),
     });
+    let tracer = Tracer::of_environment();
     let settings = Settings {
         archive: archive.clone(),
+        tracer: tracer.clone(),
         scope,
         writer: format!("{namespace}/{}", args.lease),
         lease: lease::Settings { namespace, name: args.lease, identity: identity.clone() },
@@ -181,6 +184,9 @@ async fn operate(args: Args) -> anyhow::Result<Exit> {
         () = run(ways, settings, telemetry, MachineClocks, clock, stop) => {
             if let Some(archive) = archive {
                 archive.close().await;
+            }
+            if let Some(tracer) = tracer {
+                tracer.close().await;
             }
             tracing::info!("the operator has stopped");
         }

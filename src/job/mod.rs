@@ -17,6 +17,7 @@ pub mod prompt;
 pub mod sources;
 pub mod start;
 pub mod template;
+pub mod trace;
 mod validate;
 pub mod yaml_text;
 

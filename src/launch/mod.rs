@@ -45,6 +45,8 @@ pub struct Place {
     pub keeper: PathBuf,
     /// What bounds the sessions of the credential, over every run of it.
     pub sessions: Option<SessionFolder>,
+    /// Whether programs are told whose span they work under.
+    pub traced: bool,
 }
 
 /// The launcher of this machine.

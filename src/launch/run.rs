@@ -30,6 +30,7 @@ use crate::{
         identity::AttemptName,
         outcome::{Failure, FailureClass, GateSignal, Outcome, Usage},
         start::{EndMode, Start},
+        trace::{TRACEPARENT, traceparent},
     },
 };
 
@@ -215,13 +216,15 @@ impl<O: Outputs + 'static> Running<O> {
         let program = invocation.program.clone();
         let cwd = invocation.cwd.clone();
         let id = keeper.next_id();
+        let call = self.attempt.call();
+        let span = self.shared.place.traced.then(|| (TRACEPARENT.to_owned(), traceparent(call.name)));
         let request = Request::Spawn(Box::new(Spawn {
             id,
             mark: self.attempt.record.name.clone(),
             program: invocation.program,
             args: invocation.args,
             cwd: invocation.cwd,
-            env_set: invocation.env_set,
+            env_set: invocation.env_set.into_iter().chain(span).collect(),
             env_copy: invocation.env_copy,
             env_remove: invocation.env_remove,
             stdin: Some(files.prompt()),

@@ -146,7 +146,14 @@ pub async fn run(
         .map_err(|source| AttemptError::Workspace { path: workspace, source })?;
     let directory = folder.to_owned();
     let answers = Answers::of_run(directory.clone());
-    let place = Place { job: Arc::new(job), run: run.clone(), directory, keeper: program, sessions: None };
+    let place = Place {
+        job: Arc::new(job),
+        run: run.clone(),
+        directory,
+        keeper: program,
+        sessions: None,
+        traced: false,
+    };
     let key = start.key;
     let launcher = LocalLauncher::open_one(place, key, answers).await?;
     launcher.launch(start.clone()).await;

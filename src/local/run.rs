@@ -44,6 +44,7 @@ use crate::{
     launch::{self, LocalLauncher, Place},
     notify::{Here, Notifications, NotifyError},
     store::{self, answers::Answers, error::OpenError, gates::FileGates, home::Home, prune::Keep},
+    trace::{Origin, Traced, Tracer},
 };
 
 /// How many old runs are forgotten when a run begins, and when it ends.
@@ -273,7 +274,9 @@ async fn settle(
         }
         (Decision::Start { select, close_last }, last) => {
             let last = match last {
-                Some(last) if close_last => Some(super::stop::close(store, last, now).await?),
+                Some(last) if close_last => {
+                    Some(super::stop::close(store, last, job.name.as_str(), now).await?)
+                }
                 last => last,
             };
             let total = job.batches.total();
@@ -328,7 +331,9 @@ async fn drive_here(
     let Meets { gate, sessions } = meets;
     let gates = FileGates::open(&machine.home, gate)?;
     let (directory, keeper) = (folder.clone(), machine.program.clone());
-    let place = Place { job: job.clone(), run, directory, keeper, sessions };
+    let tracer = Tracer::of_environment();
+    let traced = tracer.is_some();
+    let place = Place { job: job.clone(), run, directory, keeper, sessions, traced };
     let window: Vec<_> = ledger.claimed.iter().filter_map(|batch| ledger.present_attempt(batch)).collect();
     let launcher = LocalLauncher::open(place, window, answers).await?;
     let _awake = keep_awake(request, watcher);
@@ -350,16 +355,22 @@ async fn drive_here(
     let (sender, receiver) = watch::channel(wishes);
     let watcher = RefCell::new(watcher);
     let interrupted = Cell::new(false);
-    let ports = Ports { store: &**store, launcher: &launcher, gates: &gates, notifier: &notifier, clock };
+    let origin = Origin { job: job.name.to_string(), namespace: None };
+    let store = Traced { store: &**store, tracer: tracer.as_ref(), origin };
+    let ports = Ports { store: &store, launcher: &launcher, gates: &gates, notifier: &notifier, clock };
     let driven = drive(&policy, state, ports, receiver, |view| watcher.borrow_mut().turned(view));
     let hearing = wishes::hear(sender, Watch::new(&folder), |heard| {
         interrupted.set(interrupted.get() || matches!(heard, Heard::Signal(_)));
         watcher.borrow_mut().heard(heard);
     });
     let ledger = tokio::select! {
-        ledger = driven => ledger?,
-        Err(error) = hearing => return Err(LocalError::Signals(error)),
+        ledger = driven => ledger.map_err(LocalError::from),
+        Err(error) = hearing => Err(LocalError::Signals(error)),
     };
+    if let Some(tracer) = &tracer {
+        tracer.close().await;
+    }
+    let ledger = ledger?;
     Ok(Ended::Drove { ledger, interrupted: interrupted.get() })
 }
 

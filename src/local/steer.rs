@@ -82,7 +82,7 @@ pub async fn stop(
     let store = store::Local::open(home, &state).await.map_err(LocalError::from)?;
     let last = store.last_run(job.uid).await.map_err(LocalError::from)?;
     if let Some(last) = last.filter(|last| !last.is_over()) {
-        stop::close(&store, last, at).await?;
+        stop::close(&store, last, &job.name, at).await?;
     }
     store.close().await;
     Ok(None)

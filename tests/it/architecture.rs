@@ -20,6 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("history", &["driver", "engine", "job", "store"]),
     ("notify", &["driver", "engine", "job"]),
     ("show", &[]),
+    ("trace", &["driver", "engine", "job"]),
     ("dashboard", &["attempt", "driver", "engine", "history", "job", "show", "store"]),
     (
         "local",
@@ -36,6 +37,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "notify",
             "sources",
             "store",
+            "trace",
         ],
     ),
     (
@@ -53,6 +55,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "notify",
             "sources",
             "store",
+            "trace",
         ],
     ),
     (
@@ -73,6 +76,7 @@ const EDGES: &[(&str, &[&str])] = &[
             "show",
             "sources",
             "store",
+            "trace",
         ],
     ),
 ];

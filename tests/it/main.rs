@@ -33,4 +33,5 @@ mod sessions;
 mod state_faults;
 mod state_shared;
 mod support;
+mod traces;
 mod wallet;

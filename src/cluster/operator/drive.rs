@@ -50,6 +50,7 @@ use crate::{
     },
     job::{items::hash_of, load::Loaded, plan::Plan, sources::Mode},
     launch::pod::{PlanRef, PodLauncher, PodPlace, Pods, Volume, plan},
+    trace::{Origin, Traced},
 };
 
 /// Between two writes of what people see where the ledger itself has nothing to save.
@@ -120,6 +121,7 @@ pub(super) async fn drive(
         fs_group: context.settings.fs_group,
         counts: context.telemetry.pods.clone(),
         logs: answers::keeper(context, job),
+        traced: context.settings.tracer.is_some(),
     };
     let claims = Arc::new(SavedClaims::new(context.jobs(&job.namespace), &job.name, &ledger));
     let (attempts, readback) = match means {
@@ -167,7 +169,8 @@ pub(super) async fn drive(
         Announced { store, herald: &context.herald, job: job.reference(), metrics, credential: &payer };
     let (archive, archived_job) = (context.settings.archive.as_ref(), archived::of(job));
     let archived = Archived { store: announced, archive, job: archived_job };
-    let saved = Noted { store: archived, claims: &claims };
+    let traced = traced(context, job, &archived);
+    let saved = Noted { store: traced, claims: &claims };
     let clock = &context.clock;
     let ports = Ports { store: &saved, launcher: &launcher, gates: &gates, notifier: &notices, clock };
     let in_process = matches!(launcher.attempts, Attempts::Tasks(_));
@@ -379,8 +382,14 @@ async fn no_plan(
         Announced { store, herald: &context.herald, job: job.reference(), metrics, credential: "" };
     let (archive, archived_job) = (context.settings.archive.as_ref(), archived::of(job));
     let saved = Archived { store: announced, archive, job: archived_job };
-    saved.save(&ledger, &journal).await?;
+    traced(context, job, &saved).save(&ledger, &journal).await?;
     Ok(Readied::Next(Next::Again))
+}
+
+/// A store that tells of spans too.
+fn traced<'a, S>(context: &'a Context, job: &JobObject, store: &'a S) -> Traced<'a, S> {
+    let origin = Origin { job: job.name.clone(), namespace: Some(job.namespace.clone()) };
+    Traced { store, tracer: context.settings.tracer.as_ref(), origin }
 }
 
 /// The job of an active run as its plan and the spec say it. A field that was edited since and cannot be is left out, as

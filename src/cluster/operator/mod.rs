@@ -53,6 +53,7 @@ use super::{
 use crate::{
     driver::clock::MachineClock,
     launch::pod::{Images, ServerClock, allow::Guarded},
+    trace::Tracer,
 };
 
 /// All jobs are listed anew this often: a watch that has lost an event does not know it.
@@ -108,6 +109,8 @@ pub struct Settings {
     pub outgoing: Outgoing,
     /// History, and answers that are kept nowhere else; `None` without a volume.
     pub archive: Option<Archive>,
+    /// Who is told of spans; `None` where nobody collects them.
+    pub tracer: Option<Tracer>,
 }
 
 /// The ways to the API server. Neither tries anything again by itself: what was asked in one term must not arrive in

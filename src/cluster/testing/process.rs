@@ -76,6 +76,7 @@ impl Operator {
             allowed: Vec::new(),
             fs_group: true,
             archive: None,
+            tracer: None,
             outgoing: Outgoing::new(vec!["127.0.0.0/8".parse().unwrap()]).unwrap(),
         };
         change(&mut settings);

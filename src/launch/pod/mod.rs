@@ -74,6 +74,8 @@ pub struct PodPlace {
     pub counts: Counts,
     /// Who keeps what Pods wrote; `None` where nobody does.
     pub logs: Option<LogKeeper>,
+    /// Whether programs are told whose span they work under.
+    pub traced: bool,
 }
 
 impl PodPlace {

@@ -14,10 +14,11 @@ use crate::{
     api::credential::CredentialType,
     attempt::remote::RemoteCall,
     job::{
-        identity::AttemptKey,
+        identity::{AttemptKey, AttemptName},
         model::{Backend, Check, Job},
         outcome::{Failure, FailureClass},
         start::Start,
+        trace::{TRACEPARENT, traceparent},
     },
 };
 
@@ -143,6 +144,12 @@ pub fn pod(pattern: &core::Pod, place: &PodPlace, start: &Start) -> core::Pod {
     }
     for container in pod.spec.iter_mut().flat_map(|spec| &mut spec.containers) {
         container.args = Some(vec!["attempt".to_owned(), "--pod".to_owned(), call(place, start)]);
+        if place.traced {
+            let value = Some(traceparent(AttemptName { run: &place.run, key: start.key }));
+            let variables = container.env.get_or_insert_default();
+            variables.retain(|variable| variable.name != TRACEPARENT);
+            variables.push(core::EnvVar { name: TRACEPARENT.to_owned(), value, value_from: None });
+        }
     }
     pod
 }

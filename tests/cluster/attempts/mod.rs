@@ -108,6 +108,7 @@ impl Run {
             fs_group: true,
             counts: Counts::default(),
             logs: None,
+            traced: false,
             clock: ServerClock::new(MachineClock::of_environment().unwrap()),
         };
         Self { place, pods, api: Api::namespaced(client.clone(), &namespace.name) }

@@ -70,6 +70,7 @@ impl Run {
     pub fn place(&self) -> Place {
         Place {
             sessions: None,
+            traced: false,
             job: Arc::new(self.job.clone()),
             run: self.id.clone(),
             directory: self.attempts(),

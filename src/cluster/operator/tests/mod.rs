@@ -16,6 +16,7 @@ mod runs;
 mod sizes;
 mod stopping;
 mod telemetry;
+mod traces;
 mod upgrades;
 mod verbs;
 mod ways_to_fail;
