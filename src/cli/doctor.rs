@@ -3,6 +3,8 @@
 #[cfg(feature = "cluster")]
 mod cluster;
 #[cfg(feature = "cluster")]
+mod dashboard;
+#[cfg(feature = "cluster")]
 mod grants;
 #[cfg(feature = "cluster")]
 mod operators;

@@ -14,7 +14,7 @@ use kube::{
 };
 use serde_json::Value;
 
-use super::{grants, operators::Operators};
+use super::{dashboard, grants, operators::Operators};
 use crate::{
     api::status::Truth,
     backend::health::Health,
@@ -32,6 +32,7 @@ const APART: Duration = Duration::from_mins(1);
 /// Looks at everything; nothing is changed.
 pub async fn look(cluster: &KubernetesArguments) -> anyhow::Result<Vec<Health>> {
     let (client, namespace) = cluster.connect().await?;
+    let (config, _) = cluster.config().await?;
     let mut checks = match server(&client).await {
         Ok(checks) => checks,
         Err(error) => {
@@ -47,6 +48,7 @@ pub async fn look(cluster: &KubernetesArguments) -> anyhow::Result<Vec<Health>> 
     checks.push(rights(&client, &namespace).await);
     let operators = Operators::look(&client, &namespace).await;
     checks.push(operators.health(&namespace));
+    checks.extend(dashboard::look(&config, &client, &namespace, operators.one()).await);
     checks.extend(credentials(&client, &namespace).await);
     checks.extend(grants::look(&client, &namespace, operators.one()).await);
     Ok(checks)
@@ -133,9 +135,17 @@ fn fields(schema: &Value) -> std::collections::BTreeSet<String> {
     found
 }
 
+/// Whether the user may do it.
+pub async fn may_i(client: &Client, deed: ResourceAttributes) -> kube::Result<bool> {
+    let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(deed), ..Default::default() };
+    let review = SelfSubjectAccessReview { spec, ..Default::default() };
+    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let review = api.create(&PostParams::default(), &review).await?;
+    Ok(review.status.is_some_and(|status| status.allowed))
+}
+
 /// What the user may do with jobs.
 async fn rights(client: &Client, namespace: &str) -> Health {
-    let api: Api<SelfSubjectAccessReview> = Api::all(client.clone());
     let mut not = Vec::new();
     for verb in ["get", "list", "watch", "create", "patch", "delete"] {
         let attributes = ResourceAttributes {
@@ -145,12 +155,9 @@ async fn rights(client: &Client, namespace: &str) -> Health {
             verb: Some(verb.to_owned()),
             ..ResourceAttributes::default()
         };
-        let spec =
-            SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
-        let review = SelfSubjectAccessReview { spec, ..Default::default() };
-        match api.create(&PostParams::default(), &review).await {
-            Ok(review) if review.status.as_ref().is_some_and(|status| status.allowed) => {}
-            Ok(_) => not.push(verb),
+        match may_i(client, attributes).await {
+            Ok(true) => {}
+            Ok(false) => not.push(verb),
             Err(error) => {
                 return Health::warn("rights", format!("not known: {error}"), "ask an administrator");
             }

@@ -21,14 +21,14 @@ use crate::{
 };
 
 /// The operator's account.
-struct Account {
+pub struct Account {
     namespace: String,
     name: String,
 }
 
 impl Account {
     /// The account of an operator's Deployment; that of an installation that says nothing else, where none is seen.
-    fn of(operator: Option<&Deployment>) -> Self {
+    pub fn of(operator: Option<&Deployment>) -> Self {
         let spec = operator.and_then(|one| one.spec.template.spec.as_ref());
         let name = spec.and_then(|spec| spec.service_account_name.clone());
         let namespace = operator.and_then(kube::ResourceExt::namespace);
@@ -36,7 +36,8 @@ impl Account {
         Self { namespace: namespace.unwrap_or_else(usual), name: name.unwrap_or_else(usual) }
     }
 
-    fn user(&self) -> String {
+    /// As the API server calls it.
+    pub fn user(&self) -> String {
         format!("system:serviceaccount:{}:{}", self.namespace, self.name)
     }
 }
@@ -115,6 +116,14 @@ async fn may_read(client: &Client, namespace: &str, secret: &str, account: &Acco
         verb: Some("get".to_owned()),
         ..ResourceAttributes::default()
     };
+    may(client, account, attributes).await
+}
+
+/// Whether an operator may do it.
+///
+/// # Errors
+/// The API server was not asked: few may ask about others.
+pub async fn may(client: &Client, account: &Account, deed: ResourceAttributes) -> kube::Result<bool> {
     let spec = SubjectAccessReviewSpec {
         user: Some(account.user()),
         groups: Some(vec![
@@ -122,7 +131,7 @@ async fn may_read(client: &Client, namespace: &str, secret: &str, account: &Acco
             format!("system:serviceaccounts:{}", account.namespace),
             "system:authenticated".to_owned(),
         ]),
-        resource_attributes: Some(attributes),
+        resource_attributes: Some(deed),
         ..SubjectAccessReviewSpec::default()
     };
     let review = SubjectAccessReview { spec, ..SubjectAccessReview::default() };

@@ -87,14 +87,18 @@ fn whose(one: &Deployment) -> String {
     format!("{}/{}", one.namespace().unwrap_or_default(), one.name_any())
 }
 
-/// By its arguments, as the chart writes them; without one it looks after its own namespace.
-fn looks_after(one: &Deployment, namespace: &str) -> bool {
+/// What an operator is started with, as the chart writes it.
+pub fn arguments(one: &Deployment) -> Vec<&str> {
     let pod = one.spec.template.spec.iter();
-    let arguments: Vec<&str> = pod
-        .flat_map(|spec| &spec.containers)
+    pod.flat_map(|spec| &spec.containers)
         .flat_map(|container| container.args.iter().flatten())
         .map(String::as_str)
-        .collect();
+        .collect()
+}
+
+/// By its arguments; without one it looks after its own namespace.
+fn looks_after(one: &Deployment, namespace: &str) -> bool {
+    let arguments = arguments(one);
     let mut named = arguments.iter().filter_map(|argument| argument.strip_prefix("--namespace=")).peekable();
     if arguments.contains(&"--all-namespaces") {
         return true;

@@ -103,6 +103,14 @@ impl Unreached {
     }
 }
 
+/// Gets the token that would be shown to the operator.
+///
+/// # Errors
+/// The kubeconfig has none.
+pub async fn token_of(config: &Config, client: &Client, namespace: &str) -> Result<(), Unreached> {
+    Source::of(&Way::default(), config, client, namespace)?.token().await.map(drop)
+}
+
 /// Who asks, and how.
 #[derive(Clone, Debug, Default)]
 pub struct Way {
