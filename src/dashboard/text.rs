@@ -6,7 +6,46 @@ use std::{
     path::Path,
 };
 
-use super::view::{Piece, Text};
+use serde::Serialize;
+
+/// A text of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum TextKind {
+    /// What was asked.
+    Prompt,
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// The answer, where it is not standard output.
+    Answer,
+}
+
+/// Which bytes of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// At most so many from an offset.
+    From {
+        /// The first byte.
+        offset: u64,
+        /// How many at most.
+        limit: u64,
+    },
+    /// The last so many.
+    Last(u64),
+}
+
+/// Bytes of a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Where they begin.
+    pub offset: u64,
+    /// How long the whole text is now.
+    pub total: u64,
+    /// They.
+    pub bytes: Vec<u8>,
+}
 
 impl Piece {
     /// The first byte and how many at most, of a text that is so long.

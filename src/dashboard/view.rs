@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
 
+pub use super::text::{Piece, Text, TextKind};
 use crate::{
     engine::{
         ledger::{Ledger, RunPhase},
@@ -74,6 +75,10 @@ pub trait View: Send + Sync + 'static {
         after: Option<String>,
         limit: u32,
     ) -> impl Future<Output = Result<Option<HistoryList>, ViewError>> + Send;
+    /// Whether [`View::history`] has anything: runs that are over are kept.
+    fn keeps_history(&self) -> bool {
+        true
+    }
     /// The attempts at the batches from `first` to `last`, by batch and ordinal.
     fn attempts_between(
         &self,
@@ -468,45 +473,6 @@ impl RunEntry {
             told(condition("Failed", self.standing == Standing::Failed, *ended)),
         ]
     }
-}
-
-/// A text of an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum TextKind {
-    /// What was asked.
-    Prompt,
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
-    /// The answer, where it is not standard output.
-    Answer,
-}
-
-/// Which bytes of a text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// At most so many from an offset.
-    From {
-        /// The first byte.
-        offset: u64,
-        /// How many at most.
-        limit: u64,
-    },
-    /// The last so many.
-    Last(u64),
-}
-
-/// Bytes of a text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text {
-    /// Where they begin.
-    pub offset: u64,
-    /// How long the whole text is now.
-    pub total: u64,
-    /// They.
-    pub bytes: Vec<u8>,
 }
 
 /// What a job says.

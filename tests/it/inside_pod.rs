@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use mozart::{
     attempt::{message, remote::RemoteCall},
     job::{
+        finding::Finding,
         identity::{AttemptKey, BatchNum, RunId},
         items::hash_of,
         load::{Overrides, load},
@@ -19,6 +20,7 @@ use mozart::{
         plan::{Plan, Settled},
         start::{Previous, Start},
     },
+    launch::pod::said::{self, Said},
     sources::LocalSources,
 };
 use nix::{sys::signal, unistd::Pid};
@@ -124,6 +126,38 @@ fn an_attempt_runs_from_its_plan_and_leaves_its_outcome_and_its_lines() {
     let words: Vec<(&str, &str)> =
         said.lines().map(|line| (&line[..1], line.rsplit(' ').next().unwrap())).collect();
     assert!(words.contains(&("o", "said")) && words.contains(&("e", "odd")), "{said}");
+    let findings: Vec<Finding> = findings(&said);
+    let kinds: Vec<(&str, bool)> = findings.iter().map(|one| (one.kind.as_str(), one.passed)).collect();
+    assert_eq!(kinds, [("content_contains", true), ("command_succeeds", true)], "{said}");
+}
+
+/// What the lines of a Pod's log say of its validations.
+fn findings(said: &str) -> Vec<Finding> {
+    let of = |line: &str| match said::read(line.as_bytes())? {
+        (Said::Finding, text) => Some(said::finding(text).expect("what is written is read")),
+        _ => None,
+    };
+    said.lines().filter_map(of).collect()
+}
+
+#[test]
+fn what_a_validation_expected_and_found_is_on_the_log_of_the_pod_and_shows_no_secret() {
+    let place = Place::new(
+        &["bash", "-c", "echo $MY_SECRET > out.txt"],
+        &json!({"validations": [{"type": "command_succeeds", "command": "cat {workspace}/out.txt; exit 3"},
+            {"type": "file_exists", "path": "{workspace}/other.md", "description": "the report"}]}),
+    );
+    let (outcome, output) = place.run(&place.call(1));
+    assert_eq!(reason(&outcome), (FailureClass::Validation, "ValidationFailed"));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let found = findings(&said);
+    assert_eq!(found.len(), 2, "{said}");
+    assert!(found.iter().all(|one| !one.passed && !one.expected.is_empty()), "{found:?}");
+    assert!(found[0].actual.contains("***") && !said.contains("sk-canary-123"), "{said}");
+    assert_eq!(
+        (found[1].path.as_deref(), found[1].description.as_deref()),
+        (Some("other.md"), Some("the report"))
+    );
 }
 
 #[test]

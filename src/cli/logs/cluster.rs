@@ -15,6 +15,7 @@ use crate::{
         door::LogLine,
         reach::{Door, Unreached},
     },
+    job::finding::Finding,
     store::record::{AttemptRecord, AttemptState},
 };
 
@@ -111,7 +112,7 @@ async fn from_volume(
         showing.printer.warn(trouble);
     }
     loop {
-        let LogLine { attempt, stdout, stderr } = match lines.next().await {
+        let LogLine { attempt, stdout, stderr, findings } = match lines.next().await {
             Ok(Some(line)) => line,
             Ok(None) => return Ok(Ok(())),
             Err(why) => return Ok(Err(why)),
@@ -120,7 +121,7 @@ async fn from_volume(
             pods.text(args, attempt.key()).await
         } else {
             let (stdout, stderr) = (stdout.unwrap_or_default(), stderr.unwrap_or_default());
-            Some(texts(args, stdout, stderr))
+            Some(texts(args, stdout, stderr, findings))
         };
         // Batches in the operator's process write nothing.
         let silent = texts.is_none() && attempt.exit_code.is_none() && attempt.state != AttemptState::Running;
@@ -129,9 +130,9 @@ async fn from_volume(
     }
 }
 
-fn texts(args: &Args, stdout: String, stderr: String) -> Texts {
+fn texts(args: &Args, stdout: String, stderr: String, findings: Vec<Finding>) -> Texts {
     let wanted = if args.stream() == Stream::Stderr { stderr.clone() } else { stdout };
-    Texts { wanted, stderr, findings: Vec::new() }
+    Texts { wanted, stderr, findings }
 }
 
 fn texts_of_nothing() -> Texts {

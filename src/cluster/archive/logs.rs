@@ -14,9 +14,10 @@ use tokio::{
 use super::Archive;
 use crate::{
     backend::claude_cli::answer_in,
+    job::{files::AttemptFiles, finding::Finding},
     launch::pod::{
         EndedPod, HOLD,
-        said::{self, Said},
+        said::{self, MOST_FINDINGS, Said},
         spec::CONTAINER,
     },
     store::NewAnswer,
@@ -80,7 +81,7 @@ async fn copy(archive: &Archive, client: &Client, pod: &EndedPod) -> Result<Opti
     let parameters = LogParams { container: Some(CONTAINER.to_owned()), ..LogParams::default() };
     let log = api.log_stream(&pod.name, &parameters).await.map_err(|error| error.to_string())?;
     let files = archive.home().attempt(&pod.run, pod.key);
-    let copy = Copy::begin(files.stdout(), files.stderr(), pod.answer.is_some());
+    let copy = Copy::begin(&files, pod.answer.is_some());
     let copied = copy.all(std::pin::pin!(log.take(MOST))).await;
     let (answer, bytes) = copied.map_err(|error| error.to_string())?;
     archive.logs.grown(bytes).await;
@@ -95,12 +96,20 @@ struct Copy {
     said: Option<String>,
     /// The last result of a transcript.
     result: Option<String>,
+    findings: Vec<Finding>,
+    checks: PathBuf,
 }
 
 impl Copy {
-    fn begin(stdout: PathBuf, stderr: PathBuf, answer: bool) -> Self {
-        let said = answer.then(String::new);
-        Self { stdout: Half::new(stdout), stderr: Half::new(stderr), said, result: None }
+    fn begin(files: &AttemptFiles, answer: bool) -> Self {
+        Self {
+            stdout: Half::new(files.stdout()),
+            stderr: Half::new(files.stderr()),
+            said: answer.then(String::new),
+            result: None,
+            findings: Vec::new(),
+            checks: files.findings(),
+        }
     }
 
     async fn all(mut self, mut log: impl AsyncBufRead + Unpin) -> io::Result<(Option<String>, u64)> {
@@ -109,7 +118,12 @@ impl Copy {
             self.line(&line).await?;
             line.clear();
         }
-        let bytes = self.stdout.finish().await? + self.stderr.finish().await?;
+        let mut bytes = self.stdout.finish().await? + self.stderr.finish().await?;
+        if !self.findings.is_empty() {
+            let text = serde_json::to_vec(&self.findings).map_err(io::Error::other)?;
+            bytes += text.len() as u64;
+            write(self.checks, &text).await?;
+        }
         let said = self.said.filter(|said| !said.is_empty());
         Ok((self.result.or(said), bytes))
     }
@@ -119,6 +133,11 @@ impl Copy {
         let (said, text) = said::read(line).unwrap_or((Said::Stderr, line));
         match said {
             Said::Stderr => return self.stderr.write(text).await,
+            Said::Finding => {
+                let room = self.findings.len() < MOST_FINDINGS;
+                self.findings.extend(said::finding(text).filter(|_| room));
+                return Ok(());
+            }
             Said::Stdout => {
                 if let Some(said) = &mut self.said {
                     said.push_str(&String::from_utf8_lossy(text));

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::dashboard::OutputLine;
-use crate::store::record::{AttemptRecord, BatchRecord, RunRecord};
+use crate::{
+    job::finding::Finding,
+    store::record::{AttemptRecord, BatchRecord, RunRecord},
+};
 
 /// What an attempt wrote. Go on after `batch` and `ordinal`, as `12.1`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,6 +19,9 @@ pub struct LogLine {
     pub stdout: Option<String>,
     /// Standard error; `None` where it is not kept.
     pub stderr: Option<String>,
+    /// What its validations found; nothing where none were looked at, or that is not kept.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
 }
 
 /// A run.

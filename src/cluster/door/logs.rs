@@ -104,7 +104,8 @@ impl Lines for Logs {
             if let Some(attempt) = self.page.pop_front() {
                 let files = self.reader.files(&self.run, attempt.key());
                 let (stdout, stderr) = (read(files.stdout()).await?, read(files.stderr()).await?);
-                return Ok(Some(text(&LogLine { attempt, stdout, stderr })));
+                let findings = self.reader.findings(&self.run, attempt.key()).unwrap_or_default();
+                return Ok(Some(text(&LogLine { attempt, stdout, stderr, findings })));
             }
             if self.ended {
                 return Ok(None);

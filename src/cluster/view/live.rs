@@ -13,9 +13,12 @@ use tokio::{sync::watch, task::JoinHandle, time::Instant};
 
 use crate::{
     dashboard::view::{Piece, Text, TextKind},
-    job::identity::{AttemptKey, RunId},
+    job::{
+        finding::Finding,
+        identity::{AttemptKey, RunId},
+    },
     launch::pod::{
-        said::{self, Said},
+        said::{self, MOST_FINDINGS, Said},
         spec::CONTAINER,
     },
 };
@@ -55,6 +58,7 @@ impl Drop for Followed {
 struct Texts {
     stdout: Tail,
     stderr: Tail,
+    findings: Vec<Finding>,
     /// The Pod was there, and had begun.
     found: bool,
 }
@@ -93,8 +97,14 @@ impl Texts {
     fn line(&mut self, line: &[u8]) {
         // What the attempt did not write is of its container.
         let (said, text) = said::read(line).unwrap_or((Said::Stderr, line));
-        let of = if said == Said::Stderr { &mut self.stderr } else { &mut self.stdout };
-        of.push(text);
+        match said {
+            Said::Stdout | Said::Transcript => self.stdout.push(text),
+            Said::Stderr => self.stderr.push(text),
+            Said::Finding => {
+                let room = self.findings.len() < MOST_FINDINGS;
+                self.findings.extend(said::finding(text).filter(|_| room));
+            }
+        }
     }
 }
 
@@ -108,11 +118,7 @@ impl LiveLogs {
         kind: TextKind,
         piece: Piece,
     ) -> Option<Text> {
-        let (texts, mut over, is_new) = self.follow(client, (namespace, pod), (run, key))?;
-        if is_new {
-            // It goes on behind whoever does not wait for it.
-            let _ = tokio::time::timeout(AT_FIRST, over.wait_for(|over| *over)).await;
-        }
+        let texts = self.texts(client, (namespace, pod), (run, key)).await?;
         let texts = lock(&texts);
         match kind {
             _ if !texts.found => None,
@@ -120,6 +126,31 @@ impl LiveLogs {
             TextKind::Stderr => Some(texts.stderr.piece(piece)),
             TextKind::Prompt | TextKind::Answer => None,
         }
+    }
+
+    /// What the validations of an attempt found, as its Pod says it.
+    pub(super) async fn findings(
+        &self,
+        client: &Client,
+        pod: (&str, String),
+        attempt: (&RunId, AttemptKey),
+    ) -> Vec<Finding> {
+        let texts = self.texts(client, pod, attempt).await;
+        texts.map(|texts| lock(&texts).findings.clone()).unwrap_or_default()
+    }
+
+    async fn texts(
+        &self,
+        client: &Client,
+        pod: (&str, String),
+        attempt: (&RunId, AttemptKey),
+    ) -> Option<Arc<Mutex<Texts>>> {
+        let (texts, mut over, is_new) = self.follow(client, pod, attempt)?;
+        if is_new {
+            // It goes on behind whoever does not wait for it.
+            let _ = tokio::time::timeout(AT_FIRST, over.wait_for(|over| *over)).await;
+        }
+        Some(texts)
     }
 
     /// The log in hand, or one that is begun now; `None` where too many are.

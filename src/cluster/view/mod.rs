@@ -398,6 +398,10 @@ impl View for ClusterView {
         Ok(Some(HistoryList { runs, next: found.next.map(RunsCursor::text) }))
     }
 
+    fn keeps_history(&self) -> bool {
+        self.cluster.archive.is_some()
+    }
+
     async fn attempts_between(
         &self,
         run: &RunId,
@@ -419,10 +423,8 @@ impl View for ClusterView {
         self.attempts_between(run, batch, batch).await
     }
 
-    async fn findings(&self, run: &RunId, _key: AttemptKey) -> Result<Vec<Finding>, ViewError> {
-        // They stay in the Pod: what failed is in the attempt's message.
-        self.check_run(run).await?;
-        Ok(Vec::new())
+    async fn findings(&self, run: &RunId, key: AttemptKey) -> Result<Vec<Finding>, ViewError> {
+        self.findings_of(run, key).await
     }
 
     async fn text(

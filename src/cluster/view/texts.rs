@@ -3,12 +3,15 @@
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 
-use super::{ClusterView, failed, prompt::NoPlan};
+use super::{Cluster, ClusterView, failed, prompt::NoPlan};
 use crate::{
     cluster::visitors::Deed,
     dashboard::view::{Piece, PodEntry, Text, TextKind, ViewError},
     history::Reader,
-    job::identity::{AttemptKey, RunId},
+    job::{
+        finding::Finding,
+        identity::{AttemptKey, RunId},
+    },
     launch::pod::{names, spec::CONTAINER},
 };
 
@@ -53,7 +56,22 @@ impl ClusterView {
         Ok(Some(PodEntry { namespace, name, container, is_there: found.is_some() }))
     }
 
-    /// What its Pod has said by now; of one that has ended only where no volume has it.
+    /// What its validations found: from the volume, else from the attempt's Pod while that is there.
+    pub(super) async fn findings_of(&self, run: &RunId, key: AttemptKey) -> Result<Vec<Finding>, ViewError> {
+        if let Some(reader) = self.reader_of(run).await? {
+            let run = run.clone();
+            let read = tokio::task::spawn_blocking(move || reader.findings(&run, key)).await;
+            let kept = read.map_err(failed("the validations cannot be read"))?;
+            return Ok(kept.unwrap_or_default());
+        }
+        let Cluster { client, live, .. } = &*self.cluster;
+        match self.speaker(run, key).await? {
+            Some((namespace, pod)) => Ok(live.findings(client, (&namespace, pod), (run, key)).await),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// What its Pod has said by now.
     async fn said(
         &self,
         run: &RunId,
@@ -61,16 +79,23 @@ impl ClusterView {
         text: TextKind,
         piece: Piece,
     ) -> Result<Option<Text>, ViewError> {
+        let Cluster { client, live, .. } = &*self.cluster;
+        match self.speaker(run, key).await? {
+            Some((namespace, pod)) => Ok(live.text(client, (&namespace, pod), (run, key), text, piece).await),
+            None => Ok(None),
+        }
+    }
+
+    /// The namespace and name of an attempt's Pod, if he may read its log; of one that has ended only where no volume
+    /// has that.
+    async fn speaker(&self, run: &RunId, key: AttemptKey) -> Result<Option<(String, String)>, ViewError> {
         let Some((namespace, job)) = self.name_of(run) else { return Ok(None) };
         if self.cluster.archive.is_some() && !self.runs(run, key) {
             return Ok(None);
         }
         let pod = names::pod(&job, run, key);
-        if !self.may(&Deed::log(&namespace, &pod)).await? {
-            return Ok(None);
-        }
-        let live = &self.cluster.live;
-        Ok(live.text(&self.cluster.client, (&namespace, pod), (run, key), text, piece).await)
+        let may = self.may(&Deed::log(&namespace, &pod)).await?;
+        Ok(may.then_some((namespace, pod)))
     }
 
     /// Whether the attempt runs, as the checkpoint has it.

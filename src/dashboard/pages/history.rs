@@ -83,6 +83,8 @@ struct HistoryPage {
     first: Option<String>,
     /// Whether anything is filtered.
     filtered: bool,
+    /// Whether there would be anything if nothing was.
+    kept: bool,
 }
 
 /// What `query` asks for.
@@ -140,6 +142,7 @@ pub async fn show<V: View>(
         next: found.next.map(|next| query.link("/history", Some(next))),
         first: is_later.then(|| query.link("/history", None)),
         filtered,
+        kept: site.view.keeps_history(),
         query,
     };
     render::page(form, &uri, "history.html", &page)

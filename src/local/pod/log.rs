@@ -1,5 +1,5 @@
 //! What an attempt's program says, as lines of the container's own output: `o` for its standard output, `e` for its
-//! standard error, `t` for a transcript, then the time, then the text.
+//! standard error, `t` for a transcript, then the time, then the text. Behind them come `f`, what its validations found.
 //!
 //! No more than [`KEPT_BYTES`] come out, however much it says: the beginning as it is said, and at the end what it said
 //! last.
@@ -17,6 +17,7 @@ use std::{
 use jiff::Timestamp;
 
 use super::mask::Mask;
+use crate::job::finding::Finding;
 
 /// So much comes out in all, in bytes.
 pub const KEPT_BYTES: usize = 8 << 20;
@@ -28,6 +29,26 @@ const LINE_BYTES: usize = 256 << 10;
 const EVERY: Duration = Duration::from_millis(250);
 /// Pieces of messages that come whole later.
 const PARTIAL: &[u8] = br#"{"type":"stream_event""#;
+
+/// Writes what the validations found to `to`, after everything else that the attempt said.
+pub fn tell_findings(findings: Vec<Finding>, mask: &Mask, mut to: impl Write) -> io::Result<()> {
+    for finding in findings {
+        let Finding { kind, path, command, description, passed, expected, actual } = finding;
+        let masked = |text: Option<String>| text.map(|text| mask.apply(&text));
+        let finding = Finding {
+            kind,
+            path: masked(path),
+            command: masked(command),
+            description: masked(description),
+            passed,
+            expected: mask.apply(&expected),
+            actual: mask.apply(&actual),
+        };
+        let text = serde_json::to_string(&finding).map_err(io::Error::other)?;
+        writeln!(to, "f {:.3} {text}", Timestamp::now())?;
+    }
+    to.flush()
+}
 
 /// A file that a program writes to, and what its lines are.
 #[derive(Debug)]

@@ -132,6 +132,11 @@ async fn attempt(call: &RemoteCall, job: Job, program: PathBuf, mask: &Mask) -> 
     if let Err(error) = finished {
         tracing::error!(%error, "the attempt's output could not be written to its end");
     }
+    // An attempt whose validations were not looked at has none.
+    let findings = fs::read(files.findings()).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    if let Err(error) = log::tell_findings(findings.unwrap_or_default(), mask, io::stdout()) {
+        tracing::error!(%error, "what the validations found could not be written");
+    }
     match ended {
         Ok(outcome) => {
             if outcome.succeeded() {

@@ -17,7 +17,7 @@ use crate::{
     job::identity::AttemptKey,
     launch::pod::{
         names,
-        said::{self, Said},
+        said::{self, MOST_FINDINGS, Said},
         spec::CONTAINER,
     },
     show,
@@ -63,14 +63,19 @@ impl<'a> Pods<'a> {
         let parameters = LogParams { container: Some(CONTAINER.to_owned()), ..LogParams::default() };
         let log = self.api.log_stream(name, &parameters).await.ok()?;
         let mut log = std::pin::pin!(log.take(MOST));
-        let (mut stdout, mut stderr, mut line) = (String::new(), String::new(), Vec::new());
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        let (mut findings, mut line) = (Vec::new(), Vec::new());
         while log.read_until(b'\n', &mut line).await.ok()? > 0 {
             let (said, text) = said::read(&line).unwrap_or((Said::Stderr, &line));
-            let to = if said == Said::Stderr { &mut stderr } else { &mut stdout };
-            to.push_str(&String::from_utf8_lossy(text));
+            match said {
+                Said::Stdout | Said::Transcript => stdout.push_str(&String::from_utf8_lossy(text)),
+                Said::Stderr => stderr.push_str(&String::from_utf8_lossy(text)),
+                Said::Finding if findings.len() < MOST_FINDINGS => findings.extend(said::finding(text)),
+                Said::Finding => {}
+            }
             line.clear();
         }
-        Some(texts(args, stdout, stderr))
+        Some(texts(args, stdout, stderr, findings))
     }
 
     /// What all that are wanted have written. Their states are what their phases say.
@@ -152,7 +157,7 @@ async fn pass_on(api: Api<Pod>, pod: String, key: AttemptKey, to: mpsc::Sender<(
 
 fn tell(args: &Args, key: AttemptKey, line: &[u8], printer: &Printer) -> anyhow::Result<()> {
     let (said, text) = said::read(line).unwrap_or((Said::Stderr, line));
-    if (said == Said::Stderr) != (args.stream() == Stream::Stderr) {
+    if said == Said::Finding || (said == Said::Stderr) != (args.stream() == Stream::Stderr) {
         return Ok(());
     }
     let text = String::from_utf8_lossy(text);

@@ -12,6 +12,9 @@ use crate::{
 
 const RUN: &str = "/jobs/team~night/runs/1";
 
+const FINDING: &str =
+    r#"{"type":"file_exists","path":"report.md","passed":false,"expected":"a file","actual":"nothing"}"#;
+
 /// 1 succeeded and its Pod is gone, 2 failed and its Pod is there, 3 runs, 4 has failed once and waits.
 fn amid() -> Ledger {
     let mut ledger = after_success(&ledger(JOB, 1), 1);
@@ -54,7 +57,9 @@ impl House {
             &json!({"phase": "Running", "containerStatuses": [{"name": "attempt", "state": {"running": {
             "startedAt": "2027-01-15T08:00:00Z"}}}]}),
         );
-        for (batch, letter, text) in [(2, "o", "it began"), (2, "e", "and broke"), (3, "o", "it runs")] {
+        for (batch, letter, text) in
+            [(2, "o", "it began"), (2, "e", "and broke"), (2, "f", FINDING), (3, "o", "it runs")]
+        {
             let line = format!("{letter} 2027-01-15T08:00:01.000Z {text}");
             house.api.server.say(&pod_path(batch), &line);
         }
@@ -113,6 +118,11 @@ async fn without_a_volume_the_log_of_a_pod_that_is_there_is_shown_to_who_may_rea
         (&failed["shown"]["text"], &failed["shown"]["kind"]),
         (&json!("and broke\n"), &json!("stderr"))
     );
+    let found = &failed["findings"][0];
+    assert_eq!(
+        (&found["path"], &found["expected"], &found["actual"]),
+        (&json!("report.md"), &json!("a file"), &json!("nothing"))
+    );
     let pod = &failed["pod"];
     assert_eq!((&pod["namespace"], &pod["container"]), (&json!("team"), &json!("attempt")));
     assert!(pod_path(2).ends_with(pod["name"].as_str().unwrap()) && pod["isThere"] == true, "{pod}");
@@ -131,6 +141,7 @@ async fn without_a_volume_the_log_of_a_pod_that_is_there_is_shown_to_who_may_rea
     assert_eq!((&refused["attempt"]["reason"], &refused["shown"]), (&json!("ExitCode"), &Value::Null));
     let why = refused["absent"].as_str().unwrap();
     assert!(why.starts_with("anna may not get the log of the Pod night-"), "{why}");
+    assert_eq!(refused["findings"], json!([]), "they are in that log");
     let raw = format!("/api/v1{RUN}/batches/2/attempts/1/output");
     assert_eq!(house.get("anna", &raw).send().await.unwrap().status(), 404);
     assert_eq!(house.get("carl", &raw).send().await.unwrap().text().await.unwrap(), "it began\n");
@@ -145,6 +156,8 @@ async fn without_a_volume_what_went_with_its_pod_says_so_and_what_to_set() {
     for words in ["Nothing more is kept of this batch", "Its Pod is not there", "history.enabled"] {
         assert!(page.contains(words), "{words}: {page}");
     }
+    let history = house.get("carl", "/history").send().await.unwrap().text().await.unwrap();
+    assert!(history.contains("No history is kept") && history.contains("history.enabled"), "{history}");
     house.api.server.vanish(&pod_path(2));
     let gone = async {
         while !house.json("carl", &format!("{RUN}/batches/2.json")).await["attempt"].is_null() {

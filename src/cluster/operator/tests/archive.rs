@@ -95,7 +95,11 @@ async fn answers_are_on_the_volume_and_history_tells_of_every_batch() {
 #[tokio::test]
 async fn what_pods_wrote_is_copied_before_they_go_and_their_answers_are_kept() {
     let (server, folder) = (ApiServer::default(), tempfile::tempdir().unwrap());
-    for (batch, letter, text) in [(1, 'o', "an answer"), (2, 'e', "only a word beside it")] {
+    let finding =
+        r#"{"type":"file_exists","path":"a.md","passed":true,"expected":"a file","actual":"a file"}"#;
+    let said =
+        [(1, 'o', "an answer"), (2, 'e', "only a word beside it"), (2, 'f', finding), (2, 'f', "none")];
+    for (batch, letter, text) in said {
         let pod = format!("/api/v1/namespaces/team/pods/night-0aaa1-r1-b{batch}-a1");
         server.say(&pod, &format!("{letter} 2026-01-01T00:00:00.000Z {text}"));
     }
@@ -111,6 +115,10 @@ async fn what_pods_wrote_is_copied_before_they_go_and_their_answers_are_kept() {
     assert_eq!((read(1, true).as_deref(), read(1, false)), (Some("an answer\n"), None));
     assert_eq!((read(2, true), read(2, false).as_deref()), (None, Some("only a word beside it\n")));
     assert_eq!((read(3, true), read(3, false)), (None, None));
+    let reader = archive.reader().await.unwrap();
+    let findings = |batch| reader.findings(&run(), AttemptKey::first(BatchNum(batch)));
+    assert_eq!(findings(2).unwrap()[0].path.as_deref(), Some("a.md"));
+    assert_eq!((findings(2).unwrap().len(), findings(1)), (1, None), "what is no finding is none");
     assert_eq!(kept(&archive).await, [1]);
     let found = Sqlite::open_to_read(&archive.home().database()).await.unwrap().unwrap();
     let (answer, facts) = found.kept_answer(&run(), BatchNum(1)).await.unwrap().unwrap();
