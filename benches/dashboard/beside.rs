@@ -1,4 +1,4 @@
-//! A run with its dashboard, which many look at, beside the same run without.
+//! A run with its dashboard, which many look at or mean ill with, beside the same run without.
 
 use std::{
     fs,
@@ -10,29 +10,39 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{client::Client, report::Report, sample::in_turn};
+use crate::{client::Client, report::Report, sample::in_turn, strangers};
 
 const REPEATS: usize = 5;
 const BATCHES: u32 = 200;
 /// People look at a page and its parts so often.
 const LOOK: Duration = Duration::from_millis(100);
+const LISTENERS: usize = 1_000;
+/// A stranger comes so often.
+const COME: Duration = Duration::from_millis(2);
+
+type Guests = fn(&str, &str, &AtomicBool);
 
 pub fn a_run(report: &Report, folder: &Path) {
     let job = format!(
         "name: beside\nbackend: {{type: command, command: [sleep, \"0.05\"]}}\nprompt: {{template: batch}}\n\
          batch: {{size: 1, total_items: {BATCHES}, parallelism: 4}}\n"
     );
-    let (with, without) = in_turn(REPEATS, || run(folder, &job, true), || run(folder, &job, false));
-    let what =
-        format!("{BATCHES} batches of 50 ms with a dashboard that is asked for two pages ten times a second");
-    report.compare(&what, &with, "without a dashboard", &without, 1.05);
+    for (whose, guests) in [
+        ("is asked for two pages ten times a second", look as Guests),
+        ("a thousand listen to, and 500 strangers a second knock at", crowd),
+    ] {
+        let (with, without) =
+            in_turn(REPEATS, || run(folder, &job, Some(guests)), || run(folder, &job, None));
+        let what = format!("{BATCHES} batches of 50 ms with a dashboard that {whose}");
+        report.compare(&what, &with, "without a dashboard", &without, 1.05);
+    }
 }
 
-fn run(folder: &Path, job: &str, with: bool) -> Duration {
+fn run(folder: &Path, job: &str, guests: Option<Guests>) -> Duration {
     let folder = tempfile::tempdir_in(folder).expect("room on the disk").keep();
     fs::write(folder.join("job.yaml"), job).expect("room on the disk");
     let mut command = Command::new(env!("CARGO_BIN_EXE_mozart"));
-    command.args(["local-run", "job.yaml"]).args(with.then_some("--dashboard=0")).current_dir(&folder);
+    command.args(["local-run", "job.yaml"]).args(guests.map(|_| "--dashboard=0")).current_dir(&folder);
     command.env("MOZART_HOME", folder.join("home")).stdin(Stdio::null()).stdout(Stdio::null());
     let began = Instant::now();
     let mut process = command.stderr(Stdio::piped()).spawn().expect("the program");
@@ -43,9 +53,9 @@ fn run(folder: &Path, job: &str, with: bool) -> Duration {
         scope.spawn(move || {
             for line in errors.lines().map_while(Result::ok) {
                 let link = line.split_once("http://").and_then(|(_, link)| link.split_once("/?token="));
-                if let Some((address, token)) = link {
+                if let (Some((address, token)), Some(guests)) = (link, guests) {
                     let (address, token) = (address.to_owned(), token.trim().to_owned());
-                    scope.spawn(move || look(&address, &token, over));
+                    scope.spawn(move || guests(&address, &token, over));
                 }
             }
         });
@@ -61,19 +71,29 @@ fn ended(process: &mut Child, began: Instant) -> Duration {
     began.elapsed()
 }
 
+/// Looks at two pages; the process may end meanwhile.
 fn look(address: &str, token: &str, over: &AtomicBool) {
-    let mut client = Client::connect(address, token);
+    let Ok(mut client) = Client::try_connect(address, token) else { return };
     while !over.load(Ordering::Relaxed) {
-        // The process ends while it is asked.
-        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let jobs = client.json("/api/v1/jobs");
-            if let Some(key) = jobs["jobs"][0]["key"].as_str() {
-                client.get(&format!("/jobs/{key}/runs/1"));
-            }
-        }));
-        if asked.is_err() {
+        let Ok((_, jobs)) = client.try_get("/api/v1/jobs") else { return };
+        let jobs: serde_json::Value = serde_json::from_slice(&jobs).expect("JSON");
+        if let Some(key) = jobs["jobs"][0]["key"].as_str()
+            && client.try_get(&format!("/jobs/{key}/runs/1")).is_err()
+        {
             return;
         }
         thread::sleep(LOOK);
+    }
+}
+
+/// Listens, and knocks.
+fn crowd(address: &str, token: &str, over: &AtomicBool) {
+    let _listening: Vec<_> = (0..LISTENERS).map_while(|_| strangers::listener(address, token).ok()).collect();
+    let huge = "x".repeat(64 << 10);
+    let mut slow = Vec::new();
+    while !over.load(Ordering::Relaxed) {
+        slow.extend(strangers::slow(address));
+        strangers::is_refused(address, &huge);
+        thread::sleep(2 * COME);
     }
 }

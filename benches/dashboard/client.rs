@@ -15,23 +15,28 @@ pub struct Client {
 
 impl Client {
     pub fn connect(address: &str, token: &str) -> Self {
-        let stream = TcpStream::connect(address).expect("a listener");
-        stream.set_nodelay(true).expect("a socket");
-        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket");
-        Self { stream, host: address.to_owned(), token: token.to_owned(), buffer: vec![0; 256 << 10] }
+        Self::try_connect(address, token).expect("a listener")
+    }
+
+    pub fn try_connect(address: &str, token: &str) -> io::Result<Self> {
+        let stream = TcpStream::connect(address)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        Ok(Self { stream, host: address.to_owned(), token: token.to_owned(), buffer: vec![0; 256 << 10] })
     }
 
     /// Status and body of what is answered.
     pub fn get(&mut self, path: &str) -> (u16, Vec<u8>) {
+        self.try_get(path).expect("an answer")
+    }
+
+    /// The same, of a server that may be gone.
+    pub fn try_get(&mut self, path: &str) -> io::Result<(u16, Vec<u8>)> {
         let request = format!(
             "GET {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\naccept: text/html\r\n\r\n",
             self.host, self.token
         );
-        self.stream.write_all(request.as_bytes()).expect("a connection");
-        self.answer().expect("an answer")
-    }
-
-    fn answer(&mut self) -> io::Result<(u16, Vec<u8>)> {
+        self.stream.write_all(request.as_bytes())?;
         let mut got = Vec::new();
         loop {
             let read = self.stream.read(&mut self.buffer)?;

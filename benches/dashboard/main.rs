@@ -45,7 +45,7 @@ fn main() {
         strangers::many(&report, folder.path());
     }
     if is_wanted("browser") {
-        browser::large_run(&report, folder.path());
+        browser::large_pages(&report, folder.path());
     }
     if is_wanted("beside") {
         beside::a_run(&report, folder.path());

@@ -1,11 +1,12 @@
-//! How long each page takes over 100,000 runs and 1,000,000 batches.
+//! How long each page takes over 100,000 runs and 1,000,000 batches, beside a handler that says one word, which is asked
+//! in turn: on a machine that others use, too, it tells how much of the time is theirs.
 
 use std::{
     path::Path,
     time::{Duration, Instant},
 };
 
-use crate::{client::Client, report::Report, served::Served};
+use crate::{client::Client, report::Report, requests::bare, served::Served};
 
 const TIMES: usize = 300;
 /// The page that is compared with the first one, of 50 runs each.
@@ -15,6 +16,7 @@ const WANTED: Duration = Duration::from_millis(20);
 pub fn each(report: &Report, home: &Path) {
     let served = Served::start(home);
     let mut client = Client::connect(&served.address, &served.token);
+    let mut other = Client::connect(&bare(), "none");
     let jobs = client.json("/api/v1/jobs?sort=name");
     let key = jobs["jobs"][0]["key"].as_str().expect("a key").to_owned();
     let job = format!("/jobs/{key}");
@@ -42,20 +44,18 @@ pub fn each(report: &Report, home: &Path) {
     ];
     let mut of_history = Vec::new();
     for (name, path) in pages {
-        let mut took: Vec<Duration> = (0..TIMES)
-            .map(|_| {
-                let began = Instant::now();
-                let (status, _) = client.get(&path);
-                assert_eq!(status, 200, "{path}");
-                began.elapsed()
-            })
-            .collect();
-        took.sort();
-        let (median, late) = (took[TIMES / 2], took[TIMES * 99 / 100]);
+        let (mut took, mut bare) = (Vec::new(), Vec::new());
+        for _ in 0..TIMES {
+            took.push(time(&mut client, &path));
+            bare.push(time(&mut other, "/"));
+        }
+        let ((median, late), (bare_median, bare_late)) = (middle_and_late(took), middle_and_late(bare));
+        let words =
+            |median, late| format!("{:.1} ms, {:.1} ms at the 99th percentile", millis(median), millis(late));
         report.bound(
             &format!("{name}, over 100,000 runs and 1,000,000 batches"),
-            &format!("{:.1} ms, {:.1} ms at the 99th percentile", millis(median), millis(late)),
-            "",
+            &words(median, late),
+            &format!("a bare axum handler {}", words(bare_median, bare_late)),
             "99th percentile at most 20 ms",
             late <= WANTED,
         );
@@ -74,6 +74,18 @@ pub fn each(report: &Report, home: &Path) {
             1.5,
         );
     }
+}
+
+fn time(client: &mut Client, path: &str) -> Duration {
+    let began = Instant::now();
+    let (status, _) = client.get(path);
+    assert_eq!(status, 200, "{path}");
+    began.elapsed()
+}
+
+fn middle_and_late(mut took: Vec<Duration>) -> (Duration, Duration) {
+    took.sort();
+    (took[TIMES / 2], took[TIMES * 99 / 100])
 }
 
 /// What the page before page 1,000 says of the next one.

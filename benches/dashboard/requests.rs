@@ -35,7 +35,7 @@ pub fn beside_a_bare_handler(report: &Report, home: &Path) {
 }
 
 /// A handler that says one word, on as many threads as the dashboard has.
-fn bare() -> String {
+pub fn bare() -> String {
     let (sender, receiver) = std::sync::mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");

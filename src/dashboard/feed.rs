@@ -1,7 +1,8 @@
 //! Live pages: streams of server-sent events, each the newest state and never a backlog.
 //!
 //! A listener that is slow misses states in between and never the last one, so that nothing is kept for it; one that
-//! comes back with `Last-Event-ID` is told at once if anything is new.
+//! comes back with `Last-Event-ID` is told at once if anything is new. A state is written once, as it is sent, however many
+//! listen.
 
 use std::{
     collections::HashMap,
@@ -11,11 +12,11 @@ use std::{
 };
 
 use axum::{
+    body::{Body, Bytes},
     extract::{Path, State},
-    http::{HeaderMap, StatusCode},
-    response::sse::{Event, KeepAlive, Sse},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::Response,
 };
-use futures::Stream;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -42,8 +43,11 @@ fn full(what: &str, places: usize) -> PageError {
         .with_hint("close pages that are not looked at, or reload this one later")
 }
 
-/// The state of something, with the number of its change. `None` before it was read.
-type Newest = Option<(u64, Arc<str>)>;
+/// The state of something as an event that says it, with the number of its change. `None` before it was read.
+type Newest = Option<(u64, Bytes)>;
+
+/// What a stream in which nothing happens says.
+const HERE: Bytes = Bytes::from_static(b":\n\n");
 
 /// The runs that somebody listens to: each is read once a change, however many listen.
 #[derive(Debug)]
@@ -68,6 +72,13 @@ impl Feeds {
         }
     }
 
+    /// The event called `name` with `value`, at the change of this number.
+    fn event(&self, name: &str, number: u64, value: &impl Serialize) -> Bytes {
+        // JSON in one line: each line of an event's data would need a field of its own.
+        let data = serde_json::to_string(value).expect("a state has no keys that JSON lacks");
+        format!("id: {}-{number}\nevent: {name}\ndata: {data}\n\n", self.boot).into()
+    }
+
     /// A place among those who listen.
     fn listen(&self) -> Result<OwnedSemaphorePermit, PageError> {
         Arc::clone(&self.listeners).try_acquire_owned().map_err(|_| full("listen", LISTENERS))
@@ -90,26 +101,31 @@ impl Feeds {
 fn stream<T: Clone + Send + Sync + 'static>(
     feeds: &Feeds,
     states: watch::Receiver<T>,
-    told: fn(T) -> Newest,
+    told: impl Fn(T) -> Newest + Send + Sync + 'static,
     seen: Option<u64>,
-    name: &'static str,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>> + use<T>>, PageError> {
+) -> Result<Response, PageError> {
     let place = feeds.listen()?;
-    let boot = feeds.boot.clone();
+    let told = Arc::new(told);
     let events = futures::stream::unfold((states, seen, place), move |(mut states, seen, place)| {
-        let boot = boot.clone();
+        let told = Arc::clone(&told);
         async move {
             loop {
                 let now = told(states.borrow_and_update().clone());
-                if let Some((number, text)) = now.filter(|(number, _)| Some(*number) != seen) {
-                    let event = Event::default().id(format!("{boot}-{number}")).event(name).data(&*text);
-                    return Some((Ok(event), (states, Some(number), place)));
+                if let Some((number, event)) = now.filter(|(number, _)| Some(*number) != seen) {
+                    return Some((Ok::<_, Infallible>(event), (states, Some(number), place)));
                 }
-                states.changed().await.ok()?;
+                match tokio::time::timeout(ALIVE, states.changed()).await {
+                    Ok(changed) => changed.ok()?,
+                    Err(_) => return Some((Ok(HERE), (states, seen, place))),
+                }
             }
         }
     });
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(ALIVE)))
+    let mut response = Response::new(Body::from_stream(events));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(response)
 }
 
 /// That something has changed.
@@ -120,15 +136,10 @@ pub struct Change {
 }
 
 /// `GET /api/v1/events`: that something has changed, and the number of the change.
-pub async fn all<V: View>(
-    State(site): State<Site<V>>,
-    headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
-    let told = |revision: u64| {
-        let text = serde_json::to_string(&Change { revision }).expect("a number has no keys that JSON lacks");
-        Some((revision, Arc::from(text)))
-    };
-    stream(&site.feeds, site.view.revision(), told, site.feeds.seen(&headers), "change")
+pub async fn all<V: View>(State(site): State<Site<V>>, headers: HeaderMap) -> Result<Response, PageError> {
+    let feeds = Arc::clone(&site.feeds);
+    let told = move |revision| Some((revision, feeds.event("change", revision, &Change { revision })));
+    stream(&site.feeds, site.view.revision(), told, site.feeds.seen(&headers))
 }
 
 /// `GET /api/v1/jobs/{job}/runs/{run}/events`: the run, whenever it has changed.
@@ -136,10 +147,10 @@ pub async fn run<V: View>(
     State(site): State<Site<V>>,
     Path((key, run)): Path<(String, u32)>,
     headers: HeaderMap,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
+) -> Result<Response, PageError> {
     let (job, _) = run_of(&*site.view, &key, run).await?;
     let states = subscribe(&site, job, run);
-    stream(&site.feeds, states, |newest| newest, site.feeds.seen(&headers), "run")
+    stream(&site.feeds, states, |newest| newest, site.feeds.seen(&headers))
 }
 
 fn subscribe<V: View>(site: &Site<V>, job: JobEntry, run: u32) -> watch::Receiver<Newest> {
@@ -158,19 +169,16 @@ fn subscribe<V: View>(site: &Site<V>, job: JobEntry, run: u32) -> watch::Receive
 /// Reads a run whenever something has changed, until nobody listens.
 async fn follow<V: View>(site: Site<V>, job: JobEntry, run: u32, sender: watch::Sender<Newest>) {
     let mut revisions = site.view.revision();
+    let mut known = Vec::new();
     loop {
         let revision = *revisions.borrow_and_update();
         match site.view.run(&job, run).await {
             Ok(Some(entry)) => {
-                let text: Arc<str> =
-                    serde_json::to_string(&entry).expect("a run has no keys that JSON lacks").into();
-                sender.send_if_modified(|state| {
-                    let new = state.as_ref().is_none_or(|(_, known)| *known != text);
-                    if new {
-                        *state = Some((revision, text));
-                    }
-                    new
-                });
+                let text = serde_json::to_vec(&entry).expect("a run has no keys that JSON lacks");
+                if known != text {
+                    sender.send_replace(Some((revision, site.feeds.event("run", revision, &entry))));
+                    known = text;
+                }
             }
             Ok(None) => {}
             Err(error) => {

@@ -89,6 +89,8 @@ struct Frame<'a> {
     seat: &'a Seat,
     /// Where the same page is JSON.
     json: String,
+    /// Which of the main parts the page is in.
+    section: &'static str,
     now: Timestamp,
 }
 
@@ -143,6 +145,7 @@ fn html(uri: &Uri, template: &str, page: &impl Serialize) -> Result<String, Page
         assets: format!("/assets/{}", *assets::VERSION),
         seat: seat.as_deref().unwrap_or(&HERE),
         json: format!("{path}.json{query}"),
+        section: if path == "/history" { "history" } else { "jobs" },
         now: Timestamp::now(),
     };
     let mut context = Context::new();

@@ -2,6 +2,7 @@
 
 mod connections;
 mod patient;
+mod stream;
 
 use std::{
     io,

@@ -86,6 +86,15 @@ pub trait View: Send + Sync + 'static {
         first: BatchNum,
         last: BatchNum,
     ) -> impl Future<Output = Result<Vec<AttemptRecord>, ViewError>> + Send;
+    /// What the batches from `first` to `last` are called; nothing where the job does not say so, or nobody kept it.
+    fn labels(
+        &self,
+        _run: &RunId,
+        _first: BatchNum,
+        _last: BatchNum,
+    ) -> impl Future<Output = Result<BTreeMap<BatchNum, String>, ViewError>> + Send {
+        async { Ok(BTreeMap::new()) }
+    }
     /// The attempts at a batch, by ordinal.
     fn attempts(
         &self,
@@ -125,6 +134,16 @@ pub trait View: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<PodEntry>, ViewError>> + Send {
         let _ = (run, key);
         async { Ok(None) }
+    }
+    /// When a text of an attempt was written: how long it was, in bytes, at which time in milliseconds since 1970, the
+    /// shortest first; nothing where nobody noted it.
+    fn times(
+        &self,
+        _run: &RunId,
+        _key: AttemptKey,
+        _text: TextKind,
+    ) -> impl Future<Output = Vec<(u64, i64)>> + Send {
+        async { Vec::new() }
     }
     /// The answers of the batches above `after` that are done, by number: looked for in `limit` batches.
     fn outputs(

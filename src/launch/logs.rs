@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use super::times;
+
 /// So much of a stream is kept, in bytes: the head, a marker, and the tail up to this.
 pub const KEPT_BYTES: u64 = 8 << 20;
 /// Of it, the head.
@@ -29,14 +31,16 @@ pub fn cap(path: &Path) -> io::Result<()> {
     }
     let tail = KEPT_BYTES - HEAD_BYTES;
     let left_out = length - KEPT_BYTES;
+    let marker = format!("\n[mozart: {left_out} bytes of {length} were left out here]\n");
     let shorter = path.with_extension("capped");
     let mut from = File::open(path)?;
     let mut to = File::create(&shorter)?;
     io::copy(&mut Read::by_ref(&mut from).take(HEAD_BYTES), &mut to)?;
-    writeln!(to, "\n[mozart: {left_out} bytes of {length} were left out here]")?;
+    to.write_all(marker.as_bytes())?;
     from.seek(SeekFrom::Start(length - tail))?;
     io::copy(&mut from.take(tail), &mut to)?;
-    fs::rename(&shorter, path)
+    fs::rename(&shorter, path)?;
+    times::cut(path, HEAD_BYTES, marker.len() as u64, length - tail)
 }
 
 /// Gives back the room of the middle of a stream that is being written. Its length stays, so that [`cap`] knows how much

@@ -18,6 +18,7 @@ pub mod sessions;
 mod shared;
 mod stage;
 pub mod task;
+pub mod times;
 
 use std::{path::PathBuf, sync::Arc};
 

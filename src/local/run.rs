@@ -43,7 +43,7 @@ use crate::{
     job::{identity::RunId, model::Job},
     launch::{self, LocalLauncher, Place},
     notify::{Here, Notifications, NotifyError},
-    store::{self, answers::Answers, error::OpenError, gates::FileGates, home::Home, prune::Keep},
+    store::{self, answers::Answers, error::OpenError, gates::FileGates, home::Home, labels, prune::Keep},
     trace::{Origin, Traced, Tracer},
 };
 
@@ -287,6 +287,7 @@ async fn settle(
             // First, so that no run is without the items that its plan names.
             pinned::pin(&machine.home, job_uid, job)?;
             on_top::keep(&machine.home, &ledger.run, &request.on_top)?;
+            keep_labels(machine, &ledger.run, job);
             store.begin_run(&ledger, &job.plan_text).await?;
             pinned::forget_others(&machine.home, job_uid, job);
             Ok(Settled::Drive { ledger: Box::new(ledger), goes_on: false })
@@ -294,6 +295,7 @@ async fn settle(
         (Decision::GoOn { new_plan }, Some(last)) => {
             pinned::pin(&machine.home, job_uid, job)?;
             on_top::keep(&machine.home, &last.run, &request.on_top)?;
+            keep_labels(machine, &last.run, job);
             if new_plan {
                 store.keep_plan(&last.run, &job.plan_hash, &job.plan_text).await?;
             }
@@ -302,6 +304,13 @@ async fn settle(
         (Decision::AlreadyComplete, Some(last)) => Ok(Settled::Ended(Box::new(Ended::AlreadyComplete(last)))),
         (Decision::ShowFailed, Some(last)) => Ok(Settled::Ended(Box::new(Ended::AlreadyFailed(last)))),
         (_, None) => Err(Refusal::NoRun.into()),
+    }
+}
+
+/// A run does not fail for want of names.
+fn keep_labels(machine: &Machine, run: &RunId, job: &Job) {
+    if let Err(error) = labels::keep(&machine.home, run, job) {
+        tracing::warn!(%error, "what the batches are called is not kept");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs, io,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, RwLock},
     time::{Duration, SystemTime},
 };
@@ -23,11 +23,14 @@ use crate::{
     engine::ledger::Ledger,
     history::{HistoryError, OutputPage, Reader, RunsCursor},
     job::{
+        files::AttemptFiles,
         finding::Finding,
         identity::{AttemptKey, BatchNum, RunId},
     },
+    launch::times,
     store::{
         home::Home,
+        labels,
         record::{AttemptRecord, BatchRecord, BatchState, JobRecord},
         runs::RunsWanted,
     },
@@ -271,6 +274,17 @@ impl View for LocalView {
         found.map_err(unreadable("the attempts cannot be read"))
     }
 
+    async fn labels(
+        &self,
+        run: &RunId,
+        first: BatchNum,
+        last: BatchNum,
+    ) -> Result<BTreeMap<BatchNum, String>, ViewError> {
+        let (home, run) = (self.home.clone(), run.clone());
+        let read = blocking(move || labels::load(&home, &run, first, last)).await;
+        read.map_err(|source| ViewError { context: "the labels cannot be read", source: source.into() })
+    }
+
     async fn attempts(&self, run: &RunId, batch: BatchNum) -> Result<Vec<AttemptRecord>, ViewError> {
         self.reader().attempts(run, batch).await.map_err(unreadable("the attempts cannot be read"))
     }
@@ -288,18 +302,17 @@ impl View for LocalView {
         text: TextKind,
         piece: Piece,
     ) -> Result<Option<Text>, ViewError> {
-        let files = self.reader().files(run, key);
-        let path = match text {
-            TextKind::Prompt => files.prompt(),
-            TextKind::Stdout => files.stdout(),
-            TextKind::Stderr => files.stderr(),
-            TextKind::Answer => files.answer(),
-        };
+        let path = path_of(&self.reader().files(run, key), text);
         let read = blocking(move || Text::read(&path, piece)).await;
         read.map_err(|source| ViewError {
             context: "a text of the attempt cannot be read",
             source: source.into(),
         })
+    }
+
+    async fn times(&self, run: &RunId, key: AttemptKey, text: TextKind) -> Vec<(u64, i64)> {
+        let path = path_of(&self.reader().files(run, key), text);
+        tokio::task::spawn_blocking(move || times::read(&path)).await.unwrap_or_default()
     }
 
     async fn outputs(&self, run: &RunId, after: BatchNum, limit: u32) -> Result<OutputPage, ViewError> {
@@ -322,6 +335,15 @@ impl View for LocalView {
                 .unwrap_or_default();
         let written = written.map(|text| String::from_utf8_lossy(&text.bytes).into_owned());
         Ok(Spec { written, resolved, withheld: None })
+    }
+}
+
+fn path_of(files: &AttemptFiles, text: TextKind) -> PathBuf {
+    match text {
+        TextKind::Prompt => files.prompt(),
+        TextKind::Stdout => files.stdout(),
+        TextKind::Stderr => files.stderr(),
+        TextKind::Answer => files.answer(),
     }
 }
 

@@ -96,6 +96,11 @@ impl Home {
         self.job(run.job).join(format!("r{}", run.run))
     }
 
+    /// What the batches of a run are called.
+    pub fn labels(&self, run: &RunId) -> PathBuf {
+        self.run(run).join("labels.txt")
+    }
+
     /// All that a batch of a run leaves.
     pub fn batch(&self, run: &RunId, batch: BatchNum) -> PathBuf {
         batch_folder(&self.run(run), batch)

@@ -9,6 +9,7 @@ pub mod gates;
 pub mod home;
 pub mod items;
 mod json;
+pub mod labels;
 pub mod prune;
 pub mod record;
 pub mod runs;

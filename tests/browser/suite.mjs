@@ -1,6 +1,6 @@
 // The dashboard in a real Chromium. Each test is a sentence about what a person meets.
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 
@@ -95,6 +95,35 @@ test("a log is followed, pauses where one reads, counts what is new, and is sear
   await close(linked);
 });
 
+test("a batch is chosen in the grid with the arrows or the pointer, also after the grid was drawn anew", async () => {
+  const page = await open(steps);
+  await page.waitForSelector("#connection[data-state=live]");
+  await page.locator("svg.strip").focus();
+  await page.keyboard.press("End");
+  await page.evaluate(() => { document.querySelector("svg.strip").dataset.old = "1"; });
+  writeFileSync(join(workspace, "go4"), "");
+  await until(page, "the grid is drawn anew", () => document.querySelector("svg.strip:not([data-old])"));
+  assert.equal(await page.getAttribute("svg.strip", "aria-valuetext"), "Batch 6: Enter opens it");
+  await page.keyboard.press("ArrowLeft");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`**${steps}/batches/5`);
+  await page.goto(base + steps);
+  const box = await page.locator("svg.strip").boundingBox();
+  await page.mouse.click(box.x + box.width / 12, box.y + box.height / 2);
+  await page.waitForURL(`**${steps}/batches/1`);
+  await close(page);
+});
+
+test("the timeline says which time is under the pointer, and is zoomed by its address", async () => {
+  const page = await open(`${failed}/timeline`);
+  const box = await page.locator(".timeline svg").first().boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await until(page, "the time is said", () => /^[0-9.]+s, .*\d/.test(document.querySelector(".cursor:not([hidden])")?.textContent ?? ""));
+  await page.click("text=Zoom in");
+  await page.waitForURL(/from=.*&to=/);
+  await close(page);
+});
+
 test("colours and http links of a terminal are shown, and nothing else of one", async () => {
   const page = await open(`/jobs/${jobs.review}/runs/1/batches/1`);
   await until(page, "the text is shown", () => /green/.test(document.querySelector(".window")?.textContent ?? ""));
@@ -159,5 +188,58 @@ test("a run is stopped at once, and the buttons that make no sense say why", asy
   await page.click("button.primary");
   await page.waitForURL(`**${steps}`);
   await until(page, "it has ended", () => /Failed/.test(document.querySelector(".heading").textContent));
+  await close(page);
+});
+
+test("a job is edited after what differs was shown, and runs", async () => {
+  const file = join(workspace, "../review.yaml");
+  const before = readFileSync(file, "utf8");
+  const page = await open(`/jobs/${jobs.review}`);
+  await page.click("text=Edit and run");
+  await page.fill("#text", before.replace("max_retries: 1", "max_retries: 0"));
+  await page.click("text=Show the difference");
+  assert.deepEqual(await page.$$eval(".difference :is(del, ins)", (all) => all.map((one) => one.textContent.slice(0, 22))), ["retry: {max_retries: 1", "retry: {max_retries: 0"]);
+  assert.deepEqual(await faults(page), []);
+  assert.equal(readFileSync(file, "utf8"), before, "nothing is written before it is meant");
+  await page.click("text=Write it and run");
+  await page.waitForURL(`**/jobs/${jobs.review}/runs/3`, { timeout: 60000 });
+  assert.match(readFileSync(file, "utf8"), /max_retries: 0/);
+  await until(page, "the new run ends", () => /Failed/.test(document.querySelector(".heading").textContent));
+  await close(page);
+});
+
+test("a run that is over is deleted after a question that names it", async () => {
+  const page = await open(failed);
+  await page.click("text=Delete this run");
+  assert.match(await page.textContent("h1"), /Delete run 1 of review\?/);
+  await page.click("button.primary");
+  await page.waitForURL(`**/jobs/${jobs.review}`);
+  assert.deepEqual(await page.$$eval("#list a.name", (all) => all.map((one) => one.textContent)), ["Run 3", "Run 2"]);
+  await close(page);
+});
+
+test("jobs are chosen and deleted with the keyboard alone, after a question that names their number", async () => {
+  const page = await open("/");
+  const reach = async (what, wanted) => {
+    for (let step = 0; step < 40; step += 1) {
+      await page.keyboard.press("Tab");
+      if (await page.evaluate(wanted)) return;
+    }
+    assert.fail(`${what} is not reached by Tab`);
+  };
+  for (const name of ["review", "steps"]) {
+    await reach(`the box of ${name}`, `document.activeElement.ariaLabel === "Choose ${name}"`);
+    await page.keyboard.press("Space");
+  }
+  await reach("Delete", "document.activeElement.textContent === 'Delete'");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/confirm/delete?*");
+  assert.equal(await page.textContent("h1"), "Delete 2 jobs?");
+  await reach("the answer", "document.activeElement.textContent === 'Delete 2 jobs'");
+  await page.keyboard.press("Enter");
+  await until(page, "both are gone", () => document.querySelectorAll(".checks b").length === 2);
+  assert.deepEqual(await faults(page), []);
+  await page.click("text=All jobs");
+  await page.waitForSelector("text=No job has run here yet");
   await close(page);
 });

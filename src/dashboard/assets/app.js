@@ -21,48 +21,115 @@ function times(root) {
   }
 }
 
+// A button copies what it holds, or the text of what it names.
 function copies(root) {
-  for (const button of root.querySelectorAll("button[data-copy][hidden]")) {
-    button.hidden = false;
-    button.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(button.dataset.copy);
-      button.textContent = "Copied";
-      say("Copied");
-      setTimeout(() => { button.textContent = "Copy"; }, 1500);
-    });
+  for (const button of root.querySelectorAll("button[data-copy], button[data-copy-of]")) button.hidden = false;
+}
+
+async function copy(button) {
+  const { copy, copyOf } = button.dataset;
+  await navigator.clipboard.writeText(copy ?? document.getElementById(copyOf).textContent);
+  button.textContent = "Copied";
+  say("Copied");
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+}
+
+// A batch of the grid is under the pointer: its place says which. With the keyboard the arrows choose one. What is
+// chosen stays so when the grid is drawn anew.
+let chosen = 1;
+let pointed = null;
+
+function drawn(strip) {
+  const { columns, pitch, total } = strip.dataset;
+  return { columns: Number(columns), pitch: Number(pitch), total: Number(total) };
+}
+
+function strips(root) {
+  for (const strip of root.querySelectorAll("svg.strip")) {
+    const { columns, pitch, total } = drawn(strip);
+    chosen = Math.min(Math.max(chosen, 1), total);
+    const child = (name) => {
+      const found = strip.querySelector(name);
+      if (found) return found;
+      const node = strip.ownerDocument.createElementNS("http://www.w3.org/2000/svg", name);
+      strip.append(node);
+      return node;
+    };
+    child("title").textContent = pointed ? `Batch ${pointed}` : "";
+    const frame = child("rect");
+    const place = { x: ((chosen - 1) % columns) * pitch, y: Math.floor((chosen - 1) / columns) * pitch, width: pitch, height: pitch };
+    for (const [name, value] of Object.entries(place)) frame.setAttribute(name, value);
+    const said = {
+      tabindex: 0, role: "slider", "aria-valuemin": 1, "aria-valuemax": total, "aria-valuenow": chosen,
+      "aria-valuetext": `Batch ${chosen}: Enter opens it`,
+    };
+    for (const [name, value] of Object.entries(said)) strip.setAttribute(name, value);
   }
 }
 
-// A batch of the grid is under the pointer: its place says which. With the keyboard the arrows choose one.
-function strips(root) {
-  for (const strip of root.querySelectorAll("svg.strip:not(.ready)")) {
-    strip.classList.add("ready");
-    const { columns, pitch, total, href } = strip.dataset;
-    const at = (event) => {
-      const box = strip.getBoundingClientRect();
-      const scale = strip.viewBox.baseVal.width / box.width;
-      const column = Math.floor(((event.clientX - box.left) * scale) / pitch);
-      const row = Math.floor(((event.clientY - box.top) * scale) / pitch);
-      const batch = row * columns + column + 1;
-      return column >= 0 && column < columns && batch >= 1 && batch <= total ? batch : null;
-    };
-    const hint = document.createElementNS("http://www.w3.org/2000/svg", "title");
-    strip.prepend(hint);
-    strip.addEventListener("pointermove", (event) => {
-      const batch = at(event);
-      hint.textContent = batch ? `Batch ${batch}` : "";
-    });
-    strip.addEventListener("click", (event) => {
-      const batch = at(event);
-      if (batch) location.assign(href + batch);
-    });
-  }
+function batchAt(strip, event) {
+  const { columns, pitch, total } = drawn(strip);
+  const box = strip.getBoundingClientRect();
+  const scale = strip.viewBox.baseVal.width / box.width;
+  const column = Math.floor(((event.clientX - box.left) * scale) / pitch);
+  const row = Math.floor(((event.clientY - box.top) * scale) / pitch);
+  const batch = row * columns + column + 1;
+  return column >= 0 && column < columns && batch >= 1 && batch <= total ? batch : null;
+}
+
+function choose(strip, event) {
+  const { columns, total } = drawn(strip);
+  const places = {
+    ArrowRight: chosen + 1, ArrowLeft: chosen - 1, ArrowDown: chosen + columns, ArrowUp: chosen - columns, Home: 1, End: total,
+  };
+  const to = places[event.key];
+  if (event.key === "Enter") location.assign(strip.dataset.href + chosen);
+  if (to === undefined) return;
+  event.preventDefault();
+  if (to >= 1 && to <= total) chosen = to;
+  strips(strip.parentNode);
+}
+
+// A line through the timeline where the pointer is, and the time there.
+function cursor(drawing, event) {
+  const box = drawing.querySelector("svg").getBoundingClientRect();
+  const at = (event.clientX - box.left) / box.width;
+  const line = drawing.querySelector(".cursor") ?? drawing.appendChild(document.createElement("span"));
+  line.className = "cursor";
+  line.ariaHidden = "true";
+  line.hidden = at < 0 || at > 1;
+  const { from, to, start } = drawing.querySelector("[data-start]").dataset;
+  const seconds = Number(from) + at * (Number(to) - Number(from));
+  line.style.left = `${event.clientX - drawing.getBoundingClientRect().left}px`;
+  line.classList.toggle("late", at > 0.7);
+  line.textContent = `${seconds < 60 ? `${seconds.toFixed(2)}s` : duration(seconds)}, ${clock.format(new Date(Date.parse(start) + seconds * 1000))}`;
+}
+
+// On the document, since parts of the page are replaced.
+function pointer() {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-copy], button[data-copy-of]");
+    if (button) copy(button);
+    const strip = event.target.closest("svg.strip");
+    const batch = strip && batchAt(strip, event);
+    if (batch) location.assign(strip.dataset.href + batch);
+  });
+  document.addEventListener("pointermove", (event) => {
+    const strip = event.target.closest("svg.strip");
+    const now = strip && batchAt(strip, event);
+    if (now !== pointed) { pointed = now; strips(document); }
+    const drawing = event.target.closest(".drawing");
+    if (drawing) cursor(drawing, event);
+    else for (const line of document.querySelectorAll(".cursor")) line.hidden = true;
+  }, { passive: true });
 }
 
 function keys() {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.closest("input, select, textarea, [contenteditable]")) return;
+    const strip = event.target.closest("svg.strip");
+    if (strip) { choose(strip, event); return; }
     const link = document.querySelector(`a[data-key="${CSS.escape(event.key)}"]`);
     if (link) link.click();
   });
@@ -86,6 +153,8 @@ let asking = null;
 let again = false;
 
 async function renew() {
+  // What answers a form is at no address of its own.
+  if (document.querySelector("main[data-still]")) return;
   if (asking) { again = true; return; }
   asking = fetch(location.href, { headers: { accept: "text/html" } });
   try {
@@ -111,15 +180,11 @@ async function renew() {
 
 function replace(old, fresh) {
   if (old.isEqualNode(fresh)) return;
-  const chosen = new Set([...old.querySelectorAll("input:checked")].map((box) => box.value));
-  for (const box of fresh.querySelectorAll("input[type=checkbox]")) box.checked = chosen.has(box.value);
+  const checked = new Set([...old.querySelectorAll("input:checked")].map((box) => box.value));
   const focused = old.contains(document.activeElement) ? path(old, document.activeElement) : null;
   const node = document.importNode(fresh, true);
   old.replaceWith(node);
-  strips(node.parentNode);
-  for (const button of node.querySelectorAll("button[data-copy]")) button.hidden = true;
-  copies(node);
-  for (const box of node.querySelectorAll("input[type=checkbox]")) box.checked = chosen.has(box.value);
+  for (const box of node.querySelectorAll("input[type=checkbox]")) box.checked = checked.has(box.value);
   if (focused) follow(node, focused)?.focus({ preventScroll: true });
 }
 
@@ -127,11 +192,7 @@ function swap(page) {
   const main = document.getElementById("main");
   const log = main.querySelector("[data-log]");
   if (log) return;
-  const fresh = document.importNode(page.getElementById("main"), true);
-  main.replaceWith(fresh);
-  strips(fresh);
-  for (const button of fresh.querySelectorAll("button[data-copy]")) button.hidden = true;
-  copies(fresh);
+  main.replaceWith(document.importNode(page.getElementById("main"), true));
 }
 
 // Where a node stands under another, so that its successor can be found.
@@ -174,5 +235,6 @@ function listen() {
 
 dress(document);
 keys();
+pointer();
 listen();
 setInterval(() => times(document), 1000);

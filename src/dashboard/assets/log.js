@@ -69,6 +69,18 @@ function element(name, properties = {}, ...children) {
   return node;
 }
 
+// The ways in which a line's time is said.
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const WAYS = {
+  "No times": null,
+  "Since the start": (time, start) => {
+    const seconds = Math.max(0, Math.floor((time - start) / 1000));
+    return `+${Math.floor(seconds / 60)}m${String(seconds % 60).padStart(2, "0")}s`;
+  },
+  "Local times": (time) => clock.format(time),
+  "UTC": (time) => new Date(time).toISOString().slice(11, 19),
+};
+
 class Log {
   constructor(place) {
     this.place = place;
@@ -76,6 +88,8 @@ class Log {
     this.as = place.dataset.said ?? "said";
     this.lines = [];
     this.keys = [];
+    this.times = [];
+    this.start = Date.parse(place.dataset.start);
     this.dropped = 0;
     this.hits = [];
     this.hit = -1;
@@ -108,6 +122,10 @@ class Log {
       button("Previous", () => this.step(-1)), button("Next", () => this.step(1)),
       button("Jump to error", () => this.error()), this.follow);
     if (this.place.dataset.said !== "raw") tools.append(this.raw);
+    this.way = element("select", { hidden: true }, ...Object.keys(WAYS).map((textContent) => element("option", { textContent })));
+    this.way.setAttribute("aria-label", "Times of lines");
+    this.way.addEventListener("change", () => this.paint());
+    tools.append(this.way);
     this.rows = element("div", { className: "rows" });
     this.pad = element("div", { className: "pad" }, this.rows);
     this.window = element("div", { className: "window", tabIndex: 0 }, this.pad);
@@ -134,7 +152,7 @@ class Log {
         const answer = await fetch(`${this.place.dataset.lines}?from=${from}&as=${as}`);
         if (!answer.ok || as !== this.as) return;
         const piece = await answer.json();
-        this.add(piece.lines);
+        this.add(piece.lines, piece.times);
         const stuck = piece.next === from;
         from = piece.next;
         if (piece.ended) return;
@@ -144,9 +162,9 @@ class Log {
     const source = new EventSource(`${this.place.dataset.follow}?from=${from}&as=${as}`);
     this.source = source;
     source.addEventListener("lines", (event) => {
-      const { lines } = JSON.parse(event.data);
-      if (this.merged) this.add(lines.map((line) => line[1]), lines.map((line) => line[0]));
-      else this.add(lines);
+      const { lines, times } = JSON.parse(event.data);
+      if (this.merged) this.add(lines.map((line) => line[1]), times, lines.map((line) => line[0]));
+      else this.add(lines, times);
     });
     source.addEventListener("cut", () => { this.clear(); });
     source.addEventListener("end", () => source.close());
@@ -162,13 +180,17 @@ class Log {
   clear() {
     this.lines = [];
     this.keys = [];
+    this.times = [];
     this.dropped = 0;
     this.find();
   }
 
-  add(lines, keys = []) {
+  // `times` are pairs: from which line on, and the time; 0 where it is not known.
+  add(lines, times, keys = []) {
     if (lines.length === 0) return;
     const begin = this.lines.length;
+    for (const [line, time] of times) this.times.push([this.dropped + begin + line, time]);
+    if (times.some((one) => one[1] > 0)) this.way.hidden = false;
     for (const line of lines) this.lines.push(line);
     for (const key of keys) this.keys.push(key);
     if (this.lines.length > LINES_MAX) {
@@ -230,10 +252,25 @@ class Log {
     if (this.hits[this.hit] === index) row.classList.add("hit");
     if (this.merged) row.append(element("span", { className: "k", textContent: this.keys[index] ?? "" }));
     else row.append(element("a", { className: "n", href: `#L${number}`, textContent: number }));
+    const say = WAYS[this.way.value];
+    if (say) {
+      const time = this.timeOf(index + this.dropped);
+      row.append(element("span", { className: "k", textContent: time ? say(time, this.start) : "", title: time ? new Date(time).toISOString() : "" }));
+    }
     const text = element("span", { className: "t" });
     draw(text, this.lines[index]);
     row.append(text);
     return row;
+  }
+
+  // The time of the last pair that begins at this line or before it.
+  timeOf(line) {
+    let [low, high] = [0, this.times.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.times[middle][0] <= line) low = middle + 1; else high = middle;
+    }
+    return low > 0 ? this.times[low - 1][1] : 0;
   }
 
   find(begin = 0) {

@@ -76,6 +76,8 @@ pub struct BatchPage {
     job: JobEntry,
     run: RunEntry,
     number: BatchNum,
+    /// What the job calls it.
+    label: Option<String>,
     /// `None` while it was not started.
     batch: Option<BatchRecord>,
     /// Why it was not.
@@ -132,6 +134,7 @@ pub async fn show<V: View>(
     } else if batch.is_some() {
         absent = view.absence(&run.id, AttemptKey::first(number), TextKind::Stdout).await?;
     }
+    let label = view.labels(&run.id, number, number).await?.remove(&number);
     let waits = pending(&run, BatchNum(number.0 - 1), 1).0.pop().filter(|first| first.batch == number);
     let failed = &run.cells.failed;
     let previous_failed = failed.iter().take_while(|batch| *batch < number).last();
@@ -140,6 +143,7 @@ pub async fn show<V: View>(
         job,
         run,
         number,
+        label,
         batch,
         pending: waits,
         attempts,

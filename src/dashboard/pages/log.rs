@@ -58,6 +58,8 @@ pub struct LinesQuery {
 #[serde(rename_all = "camelCase")]
 struct Part {
     lines: Vec<String>,
+    /// From which of them on the time is which, in milliseconds since 1970; nothing where it is not known.
+    times: Vec<(usize, i64)>,
     /// Where the next ones begin.
     next: u64,
     /// How long the text is now.
@@ -126,7 +128,7 @@ async fn read(view: &impl View, source: &Source, from: u64, complete: bool) -> R
     let piece = Piece::From { offset: from, limit: AT_ONCE };
     let found = view.text(&source.run, source.key, source.kind, piece).await?;
     let Some(found) = found else {
-        return Ok(Part { lines: Vec::new(), next: 0, total: 0, ended: complete });
+        return Ok(Part { lines: Vec::new(), times: Vec::new(), next: 0, total: 0, ended: complete });
     };
     let read_all = found.offset + found.bytes.len() as u64 >= found.total;
     let whole = match found.bytes.iter().rposition(|byte| *byte == b'\n') {
@@ -138,9 +140,48 @@ async fn read(view: &impl View, source: &Source, from: u64, complete: bool) -> R
     };
     let text = &found.bytes[..whole];
     let text = text.strip_suffix(b"\n").unwrap_or(text);
-    let lines = if whole == 0 { Vec::new() } else { text.split(|byte| *byte == b'\n').collect() };
-    let lines = lines.into_iter().flat_map(|line| shown(line, source.as_said)).collect();
-    Ok(Part { lines, next: found.offset + whole as u64, total: found.total, ended: complete && read_all })
+    let (mut lines, mut times) = (Vec::new(), Vec::new());
+    if whole > 0 {
+        let mut clock = Clock::of(view.times(&source.run, source.key, source.kind).await);
+        let mut end = found.offset;
+        for line in text.split(|byte| *byte == b'\n') {
+            end += line.len() as u64 + 1;
+            times.extend(clock.changes_at(end).map(|time| (lines.len(), time)));
+            lines.extend(shown(line, source.as_said));
+        }
+    }
+    let next = found.offset + whole as u64;
+    Ok(Part { lines, times, next, total: found.total, ended: complete && read_all })
+}
+
+/// When the lines of a text were written, asked in their order.
+#[derive(Debug)]
+struct Clock {
+    /// How long the text was, and when.
+    entries: std::iter::Peekable<std::vec::IntoIter<(u64, i64)>>,
+    told: Option<i64>,
+}
+
+impl Clock {
+    fn of(entries: Vec<(u64, i64)>) -> Self {
+        Self { entries: entries.into_iter().peekable(), told: None }
+    }
+
+    /// The time of a line that ends before `end`, where it is another than that of the line before it. What was written
+    /// after the last look counts as of that time.
+    fn changes_at(&mut self, end: u64) -> Option<i64> {
+        let mut time = None;
+        while let Some((length, at)) = self.entries.peek() {
+            time = Some(*at);
+            if *length >= end {
+                break;
+            }
+            self.entries.next();
+        }
+        let time = time.filter(|time| self.told != Some(*time))?;
+        self.told = Some(time);
+        Some(time)
+    }
 }
 
 fn shown(line: &[u8], as_said: bool) -> Vec<String> {
@@ -219,6 +260,8 @@ type Places = BTreeMap<(u32, u32), u64>;
 struct Merged {
     /// Each with the attempt that wrote it.
     lines: Vec<(String, String)>,
+    /// From which of them on the time is which, in milliseconds since 1970; 0 where it is not known.
+    times: Vec<(usize, i64)>,
 }
 
 /// `GET /jobs/{job}/runs/{run}/log/follow`: what all attempts write. An event's id says how far each was shown.
@@ -264,7 +307,7 @@ pub async fn follow_run<V: View>(
 
 /// Reads on in each attempt; those that have ended and were shown to their end are forgotten.
 async fn advance<V: View>(site: &Site<V>, run: &RunId, places: &mut Places, as_said: bool) -> Option<Merged> {
-    let mut merged = Merged { lines: Vec::new() };
+    let mut merged = Merged { lines: Vec::new(), times: Vec::new() };
     let mut over = Vec::new();
     for (place, from) in places.iter_mut() {
         let key = AttemptKey { batch: BatchNum(place.0), ordinal: place.1 };
@@ -272,6 +315,12 @@ async fn advance<V: View>(site: &Site<V>, run: &RunId, places: &mut Places, as_s
         let ended = has_ended(&*site.view, run, key).await.ok()?;
         let read = read(&*site.view, &source, *from, ended).await.ok()?;
         *from = read.next;
+        let begin = merged.lines.len();
+        // No attempt's lines have the time of another's.
+        if !read.lines.is_empty() && read.times.first().is_none_or(|(first, _)| *first > 0) {
+            merged.times.push((begin, 0));
+        }
+        merged.times.extend(read.times.into_iter().map(|(line, time)| (begin + line, time)));
         merged.lines.extend(read.lines.into_iter().map(|line| (key.to_string(), line)));
         if read.ended {
             over.push(*place);
@@ -323,6 +372,14 @@ mod tests {
         assert_eq!(places_of(&places_text(&places)), places);
         assert_eq!(places_of("none"), Places::new());
         assert_eq!(places_of("<script>,1-2,3:4"), Places::new());
+    }
+
+    #[test]
+    fn a_line_has_the_time_at_which_it_was_first_seen_whole() {
+        let mut clock = Clock::of(vec![(10, 1), (10, 2), (20, 3)]);
+        let told: Vec<_> = [5, 10, 11, 20, 21, 30].into_iter().map(|end| clock.changes_at(end)).collect();
+        assert_eq!(told, [Some(1), None, Some(3), None, None, None]);
+        assert_eq!(Clock::of(Vec::new()).changes_at(1), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A run: how far it is, which batches are where, what failed and why.
 
+use std::collections::BTreeMap;
+
 use axum::{
     Extension,
     extract::{Path, Query, State},
@@ -50,6 +52,14 @@ struct Choice {
     chosen: bool,
 }
 
+/// Something about a batch, with what the job calls it.
+#[derive(Debug, Serialize)]
+struct Called<T> {
+    #[serde(flatten)]
+    of: T,
+    label: Option<String>,
+}
+
 /// The page.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,9 +74,9 @@ pub struct RunPage {
     strip: Strip,
     failures: Vec<FailureGroup>,
     choices: Vec<Choice>,
-    batches: Vec<BatchRecord>,
+    batches: Vec<Called<BatchRecord>>,
     /// Those that are to be started, where they are asked for.
-    waits: Vec<Pending>,
+    waits: Vec<Called<Pending>>,
     /// The next batches, if there are more.
     next: Option<String>,
     /// The first ones, if these are not.
@@ -106,7 +116,12 @@ pub async fn show<V: View>(
         let fields = [("state", state), ("after", after.map(|after| after.to_string()))];
         format!("{here}{}#batches", query_string(&fields))
     };
-    let last = batches.last().map(|last| last.batch).or(waits.last().map(|last| last.batch));
+    let shown = batches.iter().map(|batch| batch.batch).chain(waits.iter().map(|wait| wait.batch));
+    let (begin, last) = (shown.clone().next(), shown.last());
+    let mut labels = match (begin, last) {
+        (Some(first), Some(last)) => site.view.labels(&run.id, first, last).await?,
+        _ => BTreeMap::new(),
+    };
     let next = last.filter(|_| more).map(|last| link(query.state.clone(), Some(last.0)));
     let first = (after > 0).then(|| link(query.state.clone(), None));
     let cells = &run.cells;
@@ -134,6 +149,8 @@ pub async fn show<V: View>(
         href: link(Some("pending".to_owned()), None),
         chosen: wants_pending,
     });
+    let batches = batches.into_iter().map(|of| Called { label: labels.remove(&of.batch), of }).collect();
+    let waits = waits.into_iter().map(|of| Called { label: labels.remove(&of.batch), of }).collect();
     let strip = strip(cells);
     let is_last = job.last.as_ref().is_some_and(|last| last.record.run == run.record.run);
     let offers = if is_last { actions::offers(&job) } else { vec![actions::deletion(&job, run.record.run)] };

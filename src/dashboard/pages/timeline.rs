@@ -1,6 +1,6 @@
 //! When what ran: a row for each batch, with its attempts and its waits as segments of their own.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     Extension,
@@ -83,6 +83,8 @@ struct Segment {
 #[serde(rename_all = "camelCase")]
 struct Row {
     batch: BatchNum,
+    /// What the job calls it.
+    label: Option<String>,
     state: BatchState,
     segments: Vec<Segment>,
 }
@@ -105,6 +107,9 @@ struct TimelinePage {
     run: RunEntry,
     rows: Vec<Row>,
     ticks: Vec<Tick>,
+    /// What is drawn, in seconds from the run's start.
+    from: f64,
+    to: f64,
     unfinished: bool,
     next: Option<String>,
     first: Option<String>,
@@ -135,9 +140,10 @@ pub async fn show<V: View>(
         }
     };
     let (batches, more) = batches(view, &run, unfinished, BatchNum(after)).await?;
-    let mut attempts: Vec<AttemptRecord> = Vec::new();
+    let (mut attempts, mut labels) = (Vec::new(), BTreeMap::new());
     if let (Some(first), Some(last)) = (batches.first(), batches.last()) {
         attempts = view.attempts_between(&run.id, first.batch, last.batch).await?;
+        labels = view.labels(&run.id, first.batch, last.batch).await?;
     }
     let now = Timestamp::now();
     let mut rows: Vec<Row> = batches
@@ -145,7 +151,7 @@ pub async fn show<V: View>(
         .map(|batch| {
             let own = attempts.iter().filter(|attempt| attempt.batch == batch.batch);
             let segments = segments(&run, &batch, &own.collect::<Vec<_>>(), now);
-            Row { batch: batch.batch, state: batch.state, segments }
+            Row { label: labels.remove(&batch.batch), batch: batch.batch, state: batch.state, segments }
         })
         .collect();
     let start = run.record.started;
@@ -177,6 +183,8 @@ pub async fn show<V: View>(
         whole: link(shown, Some(after), Some((0.0, seconds_between(start, run.record.ended.unwrap_or(now))))),
         other: link(if unfinished { None } else { Some("unfinished") }, None, None),
         ticks: ticks(start, from, to),
+        from,
+        to,
         job,
         run,
         rows,

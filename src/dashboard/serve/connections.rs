@@ -33,7 +33,10 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use super::patient::Patient;
+use super::{
+    patient::Patient,
+    stream::{self, HandOver},
+};
 
 /// So many connections may be open on which nobody was let in so far; the oldest makes room for the next.
 const STRANGERS: usize = 256;
@@ -179,9 +182,11 @@ async fn greeted<G: Greeting>(stream: TcpStream, greeting: G, routes: Router, gu
 async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send>(stream: S, routes: Router, guest: Guest) {
     let routes = TowerToHyperService::new(routes);
     let guest = Arc::new(guest);
+    let (hand_over, handed_over) = HandOver::new();
+    let hand_over = Arc::new(hand_over);
     let service = service_fn(|request| {
         let answer = tokio::time::timeout(ANSWER, routes.call(request));
-        let guest = Arc::clone(&guest);
+        let (guest, hand_over) = (Arc::clone(&guest), Arc::clone(&hand_over));
         async move {
             let response: Response = match answer.await {
                 Ok(Ok(response)) => response,
@@ -189,19 +194,33 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send>(stream: S, routes:
                 Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
             };
             guest.was_answered(response.status());
+            if stream::goes_on(&response) {
+                hand_over.give(response).await
+            }
             Ok::<_, Infallible>(response)
         }
     });
-    let served = http1::Builder::new()
+    let mut serving = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_headers(HEAD_FIELDS)
         .max_header_size(HEAD_BYTES)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(Patient::new(stream, READER)), service)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(error = &error as &dyn std::error::Error, "a connection has broken off");
+        .serve_connection(TokioIo::new(Patient::new(stream, READER)), service);
+    let response = tokio::select! {
+        served = &mut serving => {
+            if let Err(error) = served {
+                tracing::debug!(error = &error as &dyn std::error::Error, "a connection has broken off");
+            }
+            None
+        }
+        Ok(response) = handed_over => Some(response),
+    };
+    if let Some(response) = response {
+        let stream = serving.into_parts().io.into_inner();
+        if let Err(error) = stream::send(stream, response).await {
+            tracing::debug!(%error, "a listener is gone");
+        }
     }
     guest.strangers.forget(guest.number);
 }

@@ -14,7 +14,9 @@ mod sweep;
 mod system;
 
 use std::{
-    io,
+    collections::HashMap,
+    fs, io,
+    path::PathBuf,
     time::{Duration, Instant},
 };
 
@@ -26,10 +28,10 @@ use self::{
     sweep::Leaving,
     system::ChildEvents,
 };
-use super::{logs, process::Process};
+use super::{logs, process::Process, times};
 
 /// How often the output of running programs is measured.
-const MEASURE_EVERY: Duration = Duration::from_secs(3);
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs as the keeper until Mozart is gone and the last program has ended. Standard input is the line to Mozart.
 ///
@@ -47,6 +49,7 @@ pub fn main() -> io::Result<()> {
         leaving: Vec::new(),
         adopted: Vec::new(),
         measured: Instant::now(),
+        lengths: HashMap::new(),
     };
     keeper.run()
 }
@@ -61,6 +64,8 @@ struct Keeper {
     leaving: Vec<Leaving>,
     adopted: Vec<Adopted>,
     measured: Instant,
+    /// How long each stream was then.
+    lengths: HashMap<PathBuf, u64>,
 }
 
 impl Keeper {
@@ -171,11 +176,19 @@ impl Keeper {
         self.measured = now;
         let own = self.children.iter().flat_map(Child::streams);
         let adopted = self.adopted.iter().flat_map(Adopted::streams);
+        let mut lengths = HashMap::new();
         for stream in own.chain(adopted) {
             if let Err(error) = logs::bound(stream) {
                 let text = format!("cannot bound the output in {}: {error}", stream.display());
                 self.socket.send(&Report::Warning { text });
             }
+            let Ok(length) = fs::metadata(stream).map(|metadata| metadata.len()) else { continue };
+            if self.lengths.get(stream).copied().unwrap_or(0) != length {
+                // That a reader does not see when a line was written is no reason to say anything.
+                let _ = times::note(stream, length);
+            }
+            lengths.insert(stream.to_owned(), length);
         }
+        self.lengths = lengths;
     }
 }

@@ -67,6 +67,26 @@ async fn two_attempts_are_compared_line_by_line() {
 }
 
 #[tokio::test]
+async fn batches_are_called_what_the_job_calls_them() {
+    let sandbox = Sandbox::new();
+    let label = "label: \"Commits {{ start_item }} to <{{ end_item }}>\", size: 2";
+    sandbox.write("review.yaml", &super::server::JOB.replace("size: 2", label));
+    assert_eq!(sandbox.mozart(["run", "review.yaml"]).output().unwrap().status.code(), Some(1));
+    let server = Server::start(sandbox);
+    let run = format!("{}/runs/1", server.only_job().await);
+    for (page, wanted) in [
+        ("", "<span class=\"sub\">Commits 3 to &lt;4&gt;</span>"),
+        ("/batches/3", "<p class=\"muted\">Commits 5 to &lt;6&gt;</p>"),
+        ("/timeline", "title=\"Commits 1 to &lt;2&gt;\""),
+    ] {
+        let shown = server.html(&format!("{run}{page}")).await;
+        assert!(shown.contains(wanted), "{page}: {shown}");
+    }
+    let failed = server.json(&format!("{run}.json")).await;
+    assert_eq!(failed["batches"][0]["label"], "Commits 3 to <4>");
+}
+
+#[tokio::test]
 async fn what_is_not_there_says_so_in_the_form_that_was_asked_for() {
     let server = Server::start(sandbox_with_a_failed_run());
     let job = server.only_job().await;
