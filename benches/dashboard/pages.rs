@@ -78,8 +78,7 @@ pub fn each(report: &Report, home: &Path) {
 
 fn time(client: &mut Client, path: &str) -> Duration {
     let began = Instant::now();
-    let (status, _) = client.get(path);
-    assert_eq!(status, 200, "{path}");
+    assert_eq!(client.status(path), 200, "{path}");
     began.elapsed()
 }
 

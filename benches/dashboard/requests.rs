@@ -57,7 +57,7 @@ fn rate(address: &str, token: &str, path: &str) -> f64 {
             scope.spawn(|| {
                 let mut client = Client::connect(address, token);
                 while !stop.load(Ordering::Relaxed) {
-                    assert_eq!(client.get(path).0, 200, "{path}");
+                    assert_eq!(client.status(path), 200, "{path}");
                     count.fetch_add(1, Ordering::Relaxed);
                 }
             });

@@ -6,6 +6,7 @@
 pub mod actions;
 mod api;
 mod assets;
+mod conditions;
 mod draw;
 mod error;
 mod feed;
