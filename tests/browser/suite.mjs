@@ -95,6 +95,19 @@ test("a log is followed, pauses where one reads, counts what is new, and is sear
   await close(linked);
 });
 
+test("lines of a log have their times, in three ways", async () => {
+  const page = await open(`${steps}/batches/1?show=output#L1500`);
+  const way = page.getByLabel("Times of lines");
+  for (const [name, wanted] of [["Since the start", "^\\+0m\\d\\ds$"], ["Local times", "\\d\\d.*\\d\\d"], ["UTC", "^\\d\\d:\\d\\d:\\d\\d$"]]) {
+    await way.selectOption(name);
+    await until(page, `the time as ${name}`, (wanted) => new RegExp(wanted).test(document.querySelector(".row.aim .k")?.textContent ?? ""), wanted);
+  }
+  assert.match(await page.getAttribute(".row.aim .k", "title"), /^\d{4}-.*Z$/);
+  await way.selectOption("No times");
+  await until(page, "no time", () => document.querySelector(".row.aim") && !document.querySelector(".row .k"));
+  await close(page);
+});
+
 test("a batch is chosen in the grid with the arrows or the pointer, also after the grid was drawn anew", async () => {
   const page = await open(steps);
   await page.waitForSelector("#connection[data-state=live]");

@@ -195,7 +195,7 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send>(stream: S, routes:
             };
             guest.was_answered(response.status());
             if stream::goes_on(&response) {
-                hand_over.give(response).await
+                hand_over.give(response).await;
             }
             Ok::<_, Infallible>(response)
         }
