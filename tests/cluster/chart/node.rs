@@ -2,6 +2,7 @@
 
 mod dashboard;
 mod history;
+mod tls;
 mod tutorial;
 
 use std::{fs, time::Instant};

@@ -56,7 +56,7 @@ async fn volume(namespace: &Namespace, folder: &Path) -> String {
 }
 
 /// An account that may see the jobs of its namespace, and nothing else; its token.
-async fn viewer(namespace: &Namespace) -> String {
+pub(super) async fn viewer(namespace: &Namespace) -> String {
     kubectl(namespace, &["create", "serviceaccount", "viewer"]).await;
     let account = format!("--serviceaccount={}:viewer", namespace.name);
     kubectl(namespace, &["create", "role", "viewer", "--verb=get,list", "--resource=mozartjobs.mozart.dev"])
