@@ -60,7 +60,9 @@ cluster-down: ## end and remove it
 test-long: tools ## more kills, cuts and simulated elections than in make test; figures into benches/RESULTS.md
 	MOZART_TEST_KILLS=200 cargo test --locked --test it kill::a_killed_run -- --nocapture | grep -E "kills,|resume" | hack/results "Killed 200 times"
 	MOZART_TEST_SEEDS=1000 cargo test --locked --lib cluster::lease
-	MOZART_TEST_BATCHES=2000 cargo test --locked --lib r29_ -- --nocapture | grep 'at most' | hack/results "The object of a large job"
+	MOZART_TEST_BATCHES=2000 cargo test --locked --lib r29_ -- --nocapture | grep 'at most' | hack/results "The object of a large job, and of each of many"
+	hack/bench-cluster long idle | hack/results "A large job, and a thousand, on a Kubernetes"
+	! sed -n '/^## A large job, and a thousand, on a Kubernetes$$/,$$p' benches/RESULTS.md | grep -F '**missed**'
 	MOZART_TEST_NODE=0 MOZART_TEST_BATCHES=500 hack/test-cluster operator::killed --nocapture | grep -E "kills:|leading|alone" | hack/results "An operator killed every 1 to 3 seconds"
 	MOZART_TEST_NODE=0 MOZART_TEST_BATCHES=500 hack/test-cluster operator::in_process --nocapture | grep -E "kills:" | hack/results "An operator killed with batches in its own process"
 	MOZART_TEST_NODE=0 MOZART_TEST_CUTS=20 hack/test-cluster operator::cut --nocapture | grep -E "cuts|cut to" | hack/results "A leader cut off from the API server"

@@ -1,6 +1,8 @@
-//! prompts and answers of any size, in real time where sockets are asked. R-29: the object of a large job.
+//! prompts and answers of any size, in real time where sockets are asked. R-29: the object of a large job, and of
+//! each of many.
 //!
-//! `MOZART_TEST_BATCHES` says how large it is (200 batches unless it is set).
+//! `MOZART_TEST_BATCHES` says how large it is (200 batches unless it is set), `MOZART_TEST_JOBS` how many there are at
+//! once (20 of 10 batches). At full size a real API server has them: `hack/bench-cluster long idle`, in `make test-long`.
 
 use std::time::Duration;
 
@@ -101,9 +103,14 @@ fn mixed(batch: u32, ordinal: u32) -> Played {
     }
 }
 
+/// The number in a variable of the environment, or what is usual.
+fn asked(variable: &str, usual: u32) -> u32 {
+    std::env::var(variable).map_or(usual, |text| text.parse().unwrap())
+}
+
 #[tokio::test(start_paused = true)]
 async fn r29_the_object_of_a_job_stays_small_however_many_batches_it_has() {
-    let batches = std::env::var("MOZART_TEST_BATCHES").map_or(200, |text| text.parse().unwrap());
+    let batches = asked("MOZART_TEST_BATCHES", 200);
     let server = ApiServer::default();
     let _kubelet = Kubelet::start(&server, mixed);
     let mut night = job(batches, 50);
@@ -118,5 +125,34 @@ async fn r29_the_object_of_a_job_stays_small_however_many_batches_it_has() {
     .await;
     assert_eq!(status(&server)["batches"]["failed"], batches / 50);
     println!("{batches} batches: the object had at most {largest} bytes");
+    assert!(largest <= 64 << 10, "{largest} bytes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn r29_each_of_many_jobs_comes_to_its_end_and_its_object_stays_small() {
+    const JOBS: &str = "/apis/mozart.dev/v1alpha1/namespaces/team/mozartjobs/";
+    let count = asked("MOZART_TEST_JOBS", 20);
+    let server = ApiServer::default();
+    let _kubelet = Kubelet::start(&server, mixed);
+    for number in 1..=count {
+        let mut one = job(10, 2);
+        one["metadata"]["name"] = format!("night-{number}").into();
+        one["metadata"]["uid"] = uuid::Uuid::from_u128(number.into()).to_string().into();
+        server.put(&format!("{JOBS}night-{number}"), one);
+    }
+    let _operator = Operator::start(&server);
+    let (mut largest, mut changes) = (0, 0_u32);
+    until_within(Duration::from_hours(24), &server, "the end of each", |server| {
+        // To look at all of them at each change would take the square of what there is.
+        changes += 1;
+        if !changes.is_multiple_of(count) {
+            return false;
+        }
+        let all = server.all(JOBS);
+        largest = all.iter().map(|job| job.to_string().len()).max().unwrap_or(0).max(largest);
+        all.iter().all(|job| job["status"]["lastRun"]["outcome"] == "Complete")
+    })
+    .await;
+    println!("{count} jobs of 10 batches: an object had at most {largest} bytes");
     assert!(largest <= 64 << 10, "{largest} bytes");
 }
