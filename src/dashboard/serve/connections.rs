@@ -98,8 +98,8 @@ pub async fn serve_with<G: Greeting>(listener: TcpListener, routes: Router, gree
                     }
                     number += 1;
                     let guest = Guest { number, known: AtomicBool::new(false), strangers: Arc::clone(&strangers) };
-                    let handle = connections.spawn(greeted(stream, greeting.clone(), routes.clone(), guest));
-                    strangers.arrive(number, handle);
+                    let guest = greeted(stream, greeting.clone(), routes.clone(), guest);
+                    strangers.arrive(number, || connections.spawn(guest));
                 }
                 Err(error) if concerns_one_connection(&error) => {}
                 Err(error) => {
@@ -128,8 +128,11 @@ impl Strangers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn arrive(&self, number: u64, handle: AbortHandle) {
+    /// Notes a connection that `begin` begins. Nobody is forgotten meanwhile: one that is let in at once would be noted
+    /// after that, and be closed one day to make room.
+    fn arrive(&self, number: u64, begin: impl FnOnce() -> AbortHandle) {
         let mut all = self.all();
+        let handle = begin();
         if all.len() >= STRANGERS {
             all.retain(|(_, handle)| !handle.is_finished());
         }
@@ -223,4 +226,26 @@ async fn connection<S: AsyncRead + AsyncWrite + Unpin + Send>(stream: S, routes:
         }
     }
     guest.strangers.forget(guest.number);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_is_let_in_at_once_is_no_stranger_any_more() {
+        let strangers = Arc::new(Strangers::default());
+        let (let_in, told) = (Arc::clone(&strangers), std::sync::mpsc::channel());
+        let mut letting_in = None;
+        strangers.arrive(1, || {
+            letting_in = Some(std::thread::spawn(move || {
+                told.0.send(()).unwrap();
+                let_in.forget(1);
+            }));
+            told.1.recv().unwrap();
+            tokio::spawn(async {}).abort_handle()
+        });
+        letting_in.unwrap().join().unwrap();
+        assert!(strangers.all().is_empty());
+    }
 }
