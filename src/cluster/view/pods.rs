@@ -55,7 +55,7 @@ impl Pods {
             let mut lists = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             // What nobody has in hand, and is old, is asked for no more.
             lists.retain(|_, list| {
-                list.try_lock().map_or(true, |list| list.as_ref().is_none_or(Listed::is_fresh))
+                list.try_lock().map_or(true, |list| list.as_ref().is_some_and(Listed::is_fresh))
             });
             Arc::clone(lists.entry(run.clone()).or_default())
         };

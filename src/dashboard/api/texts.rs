@@ -32,16 +32,17 @@ pub async fn show<V: View>(
     let kind = kind_called(&text)?;
     let key = AttemptKey { batch: BatchNum(batch), ordinal };
     let found = site.view.text(&run.id, key, kind, Piece::From { offset: 0, limit: 0 }).await?;
-    let Some(Text { total, .. }) = found else {
+    let Some(Text { offset: first, total, .. }) = found else {
         let why = site.view.absence(&run.id, key, kind).await?;
         let why = why.unwrap_or_else(|| "This text was not written, or its files are gone.".to_owned());
         return Err(PageError::not_found(why));
     };
     let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let (status, range) = match asked.map_or(Asked::Whole, |asked| Asked::of(asked, total)) {
-        Asked::Whole => (StatusCode::OK, 0..total),
-        Asked::Part(range) => (StatusCode::PARTIAL_CONTENT, range),
-        Asked::Beyond => {
+        // Of a long text that is held in memory the beginning is gone.
+        Asked::Whole => (StatusCode::OK, first..total),
+        Asked::Part(range) if range.start >= first => (StatusCode::PARTIAL_CONTENT, range),
+        Asked::Part(_) | Asked::Beyond => {
             let told = [(header::CONTENT_RANGE, format!("bytes */{total}"))];
             return Ok((StatusCode::RANGE_NOT_SATISFIABLE, told).into_response());
         }

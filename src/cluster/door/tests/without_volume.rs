@@ -215,3 +215,26 @@ async fn a_later_attempt_is_asked_what_the_one_before_left() {
     let prompt = tokio::time::timeout(Duration::from_secs(30), runs).await.unwrap();
     assert!(prompt.starts_with("Look at number 4.\n\nThis is try 2 at this batch"), "{prompt}");
 }
+
+#[tokio::test]
+async fn a_long_log_of_a_pod_is_given_from_where_it_is_held_to_its_end() {
+    let house = House::without_volume().await;
+    for number in 0..30 {
+        let line = format!("o 2027-01-15T08:00:02.000Z {number} {}", "x".repeat(50 << 10));
+        house.api.server.say(&pod_path(2), &line);
+    }
+    let raw = format!("/api/v1{RUN}/batches/2/attempts/1/output");
+    let whole = async {
+        loop {
+            let given = house.get("carl", &raw).send().await.unwrap().text().await.unwrap();
+            if given.contains("\n29 ") {
+                return given;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let given = tokio::time::timeout(Duration::from_secs(30), whole).await.unwrap();
+    assert!(given.ends_with("x\n") && !given.contains("it began"), "{} bytes", given.len());
+    let part = house.get("carl", &raw).header("range", "bytes=0-3").send().await.unwrap();
+    assert_eq!(part.status(), 416, "that is gone");
+}
