@@ -44,6 +44,29 @@ test("what is done there is done to the job", async () => {
   await close(page);
 });
 
+test("a batch that failed has its Pod, its prompt and what its validations found, and is retried", async () => {
+  const odd = `/jobs/${jobs.odd}/runs/1`;
+  const page = await open(`${odd}/batches/2`);
+  const checks = await page.textContent(".checks");
+  assert.match(checks, /Failed\s+file_exists[^]*made2[^]*Expected/);
+  assert.match(await page.textContent("#pod"), /Pod odd-[0-9a-f]{5}-r1-b2-a1/);
+  await page.click("nav[aria-label=Texts] >> text=Output");
+  await until(page, "what it wrote", () => document.body.textContent.includes("said by odd 2"));
+  await page.click("nav[aria-label=Texts] >> text=Prompt");
+  await until(page, "what it was asked", () => document.querySelector(".log")?.textContent.includes("2"));
+  assert.deepEqual(await faults(page), []);
+  await shoot(page, "cluster-batch");
+  await page.goto(base + odd);
+  await page.click("text=Retry failed");
+  await page.click("button.primary");
+  // The operator begins the run, which takes it a moment.
+  const again = `${base}/jobs/${jobs.odd}/runs/2`;
+  while ((await page.request.get(again)).status() === 404) await page.waitForTimeout(100);
+  await page.goto(again);
+  await until(page, "all is done", () => document.querySelector(".heading .badge")?.textContent.trim() === "Complete");
+  await close(page);
+});
+
 test("who comes through the Service signs in, and sees one namespace", async () => {
   const page = await fresh(service);
   await page.goto(service + run);
@@ -59,9 +82,17 @@ test("who comes through the Service signs in, and sees one namespace", async () 
   // It may look, and is told why it may do no more.
   const buttons = await page.$$eval("#head .actions button[disabled]", (all) => all.map((one) => one.title));
   assert.ok(buttons.length > 0 && buttons.every((title) => /may not (patch|delete)/.test(title)), String(buttons));
+  await page.goto(`${service}/jobs/${jobs.odd}/runs/2`);
+  const retry = await page.$$eval("#head .actions button[disabled]", (all) => all.map((one) => one.title));
+  assert.ok(retry.some((title) => title.includes("may not patch the MozartJob odd")), String(retry));
+  // What a Pod writes now, and what a run was asked, are objects of their own.
+  await page.goto(`${service}${run}/batches/5`);
+  assert.ok((await page.textContent("body")).includes("may not get the log of the Pod steps-"));
+  await page.goto(`${service}/jobs/${jobs.odd}/runs/1/batches/2?show=prompt`);
+  assert.ok((await page.textContent("body")).includes("may not get the ConfigMap odd-"));
   await page.goto(`${service}/`);
   const names = await page.$$eval("a.name", (all) => all.map((one) => one.getAttribute("href")));
-  assert.deepEqual(names, [`/jobs/${jobs.steps}`]);
+  assert.deepEqual(names.sort(), [`/jobs/${jobs.odd}`, `/jobs/${jobs.steps}`]);
   const refused = await page.goto(`${service}/jobs/${jobs.other}`);
   assert.equal(refused.status(), 403);
   assert.ok((await page.textContent("body")).includes("may not get the MozartJob"));

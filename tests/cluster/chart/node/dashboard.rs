@@ -34,6 +34,29 @@ const STEPS: &str = r#"read -r n; echo "said by batch $n"
 cd /workspace; while [ ! -e "more$n" ] && [ ! -e "go$n" ]; do sleep 0.1; done
 echo "more of batch $n"; while [ ! -e "go$n" ]; do sleep 0.1; done"#;
 
+/// Makes its file, and of batch 2 not in the first run, which its Pod is named after.
+const ODD: &str = r#"read -r n; cd /workspace; echo "said by odd $n"
+case $n-$(cat /etc/hostname) in 2-*-r1-*) ;; *) touch "made$n" ;; esac"#;
+
+/// A job of two batches, of which the second does not do what it should in its first run.
+fn odd() -> Value {
+    let mut odd = job("odd", 2, ODD);
+    // Of its own: a volume has one job at a time.
+    odd["spec"]["workspace"] = json!({"emptyDir": {}});
+    odd["spec"]["retry"] = json!({"maxRetries": 0});
+    odd["spec"]["validations"] = json!([{"type": "file_exists", "path": "{workspace}/made{{ batch_num }}"}]);
+    odd
+}
+
+/// What `mozart doctor` says of one thing that it looks at.
+async fn doctor(namespace: &Namespace, name: &str) -> Value {
+    let arguments = ["doctor", "--namespace", &namespace.name, "-o", "json"];
+    let said = Command::new(env!("CARGO_BIN_EXE_mozart")).args(arguments).output().await.unwrap();
+    let said: Value = serde_json::from_slice(&said.stdout).unwrap();
+    let checks = said["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["name"] == name).unwrap_or_else(|| panic!("no {name}: {said}")).clone()
+}
+
 /// A folder of the node for what the operator keeps.
 async fn volume(namespace: &Namespace, folder: &Path) -> String {
     fs::set_permissions(folder, fs::Permissions::from_mode(0o777)).unwrap();
@@ -128,15 +151,26 @@ async fn the_dashboard_is_live_through_the_api_server_and_shows_one_namespace_th
         namespace.jobs().get("steps").await.unwrap().data["status"]["batches"]["running"] == 2
     })
     .await;
+    apply(&namespace, &odd()).await;
+    kubectl(&namespace, &["wait", "--for=condition=Failed", "--timeout=180s", "mozartjob/odd"]).await;
+    let seen = doctor(&namespace, "dashboard").await;
+    assert!(seen["found"].as_str().unwrap().contains("without TLS of its own"), "{seen}");
+    let seen = doctor(&namespace, "visitors").await;
+    assert_eq!(seen["state"], "ok", "{seen}");
+    let seen = doctor(&namespace, "way there").await;
+    assert!(seen["advice"].as_str().unwrap().contains("--account"), "a certificate is no token: {seen}");
     let (process, address) = kubectl_mozart(&namespace, history.path()).await;
     let services: Api<Service> = Api::namespaced(namespace.client.clone(), &namespace.name);
     let service = services.get("mozart-dashboard").await.unwrap().spec.unwrap().cluster_ip.unwrap();
     let prepared = json!({
         "address": address, "service": format!("http://{service}"), "token": viewer(&namespace).await,
-        "jobs": {"steps": format!("{}~steps", namespace.name), "other": format!("{}~elsewhere", other.name)},
+        "jobs": {"steps": format!("{}~steps", namespace.name), "odd": format!("{}~odd", namespace.name), "other": format!("{}~elsewhere", other.name)},
         "workspace": claim.file(""), "shots": std::env::var_os("MOZART_SCREENSHOTS").map(std::path::PathBuf::from),
     });
     browser(&prepared).await;
+    let odd = namespace.jobs().get("odd").await.unwrap();
+    let managers = odd.metadata.managed_fields.unwrap_or_default();
+    assert!(managers.iter().any(|one| one.manager.as_deref() == Some("mozart-dashboard")), "{managers:?}");
     drop(process);
     release(&namespace, &["uninstall", "mozart", "--wait"], "").await;
     let volumes: Api<PersistentVolume> = Api::all(namespace.client.clone());
