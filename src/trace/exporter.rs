@@ -108,10 +108,10 @@ impl Exporter {
                 return;
             };
             tokio::select! {
-                () = tokio::time::sleep(pause.max(wait).min(LONGEST_PAUSE)) => {}
+                () = tokio::time::sleep(pause.max(wait.min(LONGEST_PAUSE))) => {}
                 () = closed(&mut self.closing) => {}
             }
-            pause *= 2;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 

@@ -1,6 +1,7 @@
 use std::{
     future::pending,
     sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
 };
 
 use axum::{
@@ -114,4 +115,16 @@ async fn a_collector_that_never_answers_costs_the_spans_that_find_no_room() {
     assert_eq!(tracer.dropped.load(Ordering::Relaxed), u64::from(more));
     tracer.close().await;
     holds.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_that_is_away_for_a_day_is_asked_still() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let tracer = tracer(&nobody);
+    record(&tracer, 1);
+    tokio::time::sleep(Duration::from_hours(24)).await;
+    assert!(!tracer.queue.is_closed(), "the exporter is at work");
+    assert_eq!(tracer.dropped.load(Ordering::Relaxed), 0, "and has given up nothing");
 }
