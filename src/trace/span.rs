@@ -148,6 +148,7 @@ fn dollars(usage: &Usage) -> f64 {
     usage.cost_micro_usd as f64 / 1e6
 }
 
+/// Of the whole milliseconds that ledgers have: an attempt that ended with its run would else end after it.
 fn nanoseconds(time: Timestamp) -> u64 {
-    u64::try_from(time.as_nanosecond()).unwrap_or(0)
+    u64::try_from(time.as_millisecond()).unwrap_or(0).saturating_mul(1_000_000)
 }

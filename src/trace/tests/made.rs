@@ -54,6 +54,14 @@ fn a_program_that_asks_no_model_has_no_tokens_and_a_clock_that_was_set_back_make
 }
 
 #[test]
+fn an_attempt_that_ended_with_its_run_does_not_end_after_it() {
+    let mut last = outcome(None);
+    last.ended = super::at(60) + jiff::SignedDuration::from_micros(900);
+    let made = spans(&origin(), &ledger(), &[attempt_ended(3, 1, last), run_ended()]);
+    assert_eq!(made[0].end_time_unix_nano, made[1].end_time_unix_nano);
+}
+
+#[test]
 fn the_bytes_are_those_that_opentelemetrys_own_library_makes() {
     let value = |value| Some(AnyValue { value: Some(value) });
     let attribute = |key: &str, of| KeyValue { key: key.to_owned(), value: value(of) };
