@@ -121,8 +121,11 @@ test("a batch is chosen in the grid with the arrows or the pointer, also after t
   await page.keyboard.press("Enter");
   await page.waitForURL(`**${steps}/batches/5`);
   await page.goto(base + steps);
-  const box = await page.locator("svg.strip").boundingBox();
-  await page.mouse.click(box.x + box.width / 12, box.y + box.height / 2);
+  await page.waitForSelector("#connection[data-state=live]");
+  // It may be drawn anew at any moment.
+  const strip = page.locator("svg.strip");
+  const [width, height] = await strip.evaluate((strip) => [strip.getBoundingClientRect().width, strip.getBoundingClientRect().height]);
+  await strip.click({ position: { x: width / 12, y: height / 2 } });
   await page.waitForURL(`**${steps}/batches/1`);
   await close(page);
 });
