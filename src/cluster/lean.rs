@@ -15,6 +15,9 @@ use serde_json::{Map, Value};
 
 use crate::launch::pod::LeanMeta;
 
+/// About so many bytes an object's managed fields take: they are stored with it, though nobody reads them here.
+pub const MANAGED: u64 = 4 * 1024;
+
 /// An object with the metadata that Mozart looks at, its spec and its status.
 #[derive(Clone, Debug)]
 pub struct LeanObject(pub DynamicObject);

@@ -67,6 +67,11 @@ pub struct Read {
 }
 
 impl Read {
+    /// That of a ledger that is stored with this `seq`, and of nothing after it.
+    fn new(seq: u64, reading: Reading) -> Self {
+        Self { seq, stored: reading, offered: reading, now: reading }
+    }
+
     /// The one of the stored ledger with this `seq`, if it is known here.
     pub fn of(self, seq: u64) -> Option<Reading> {
         match seq.checked_sub(self.seq)? {
@@ -104,8 +109,7 @@ impl RunState {
 
     /// The ledger's times go by this reading of the clock: what the clock is set by since then is made up for.
     pub fn goes_by(&mut self, reading: Reading) {
-        let seq = self.saved.seq;
-        self.read = Some(Read { seq, stored: reading, offered: reading, now: reading });
+        self.read = Some(Read::new(self.saved.seq, reading));
     }
 
     /// Takes over how late it is. Where the clock was set since the last time, what the run waits for lasts as long as
@@ -114,9 +118,7 @@ impl RunState {
     /// # Errors
     /// Never for a ledger that [`crate::engine`] made.
     pub(super) fn clock_read(&mut self, reading: Reading) -> Result<Read, IllegalEvent> {
-        let seq = self.saved.seq;
-        let first = Read { seq, stored: reading, offered: reading, now: reading };
-        let read = self.read.get_or_insert(first);
+        let read = self.read.get_or_insert(Read::new(self.saved.seq, reading));
         let set = read.now.set_until(reading);
         read.now = reading;
         let read = *read;

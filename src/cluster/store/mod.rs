@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 
 pub use self::budget::ByteBudget;
 use super::{
-    lean::LeanObject,
+    lean::{LeanObject, MANAGED},
     status::{Author, Shown, kept, second, status},
 };
 use crate::{
@@ -31,8 +31,6 @@ use crate::{
 
 /// A job may write so many bytes a second.
 pub const JOB_BYTES_PER_SECOND: u64 = 128 * 1024;
-/// About what an object's managed fields take, which are not read.
-const MANAGED: u64 = 4 * 1024;
 /// So often a save is tried again when only something else of the object had changed.
 const MAX_CONFLICTS: u32 = 8;
 
