@@ -129,6 +129,9 @@ pub enum Command {
     /// Print the right to read one Secret, for batches in the operator's own process
     #[cfg(feature = "cluster")]
     Grant(super::grant::Args),
+    /// Print a policy of the network: what the batches of a namespace may reach
+    #[cfg(feature = "cluster")]
+    NetworkPolicy(super::network_policy::Args),
     /// Run the jobs of a Kubernetes cluster
     #[cfg(feature = "cluster")]
     Operator(Box<super::operator::Args>),

@@ -30,6 +30,8 @@ mod log;
 mod logs;
 mod manifest;
 #[cfg(feature = "cluster")]
+mod network_policy;
+#[cfg(feature = "cluster")]
 mod operator;
 mod output;
 mod pen;
@@ -128,6 +130,8 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Crd(args) => crd::execute(&args, printer),
         #[cfg(feature = "cluster")]
         Command::Grant(args) => grant::execute(args, printer),
+        #[cfg(feature = "cluster")]
+        Command::NetworkPolicy(args) => network_policy::execute(&args, printer),
         #[cfg(feature = "cluster")]
         Command::Operator(args) => operator::execute(*args),
         #[cfg(feature = "cluster")]

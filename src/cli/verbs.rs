@@ -41,7 +41,7 @@ const VERBS: &[(Place, &[&str])] = &[
     ),
     (Place::Here, &["run", "prune"]),
     (Place::Cluster, &["submit"]),
-    (Place::Operator, &["operator", "release", "crd", "rbac", "grant"]),
+    (Place::Operator, &["operator", "release", "crd", "rbac", "grant", "network-policy"]),
     (Place::Files, &["init", "validate", "manifest", "schema", "completions"]),
 ];
 

@@ -9,6 +9,7 @@ pub mod door;
 pub mod fence;
 pub mod lean;
 pub mod lease;
+pub mod network;
 pub mod object;
 pub mod operator;
 pub mod outgoing;

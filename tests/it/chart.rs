@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write as _, fs, path::Path};
 
 use mozart::cluster::{
-    admission, crd,
+    admission, crd, network,
     role::{IN_NAMESPACES, Right},
 };
 use serde_json::{Value, json};
@@ -51,9 +51,27 @@ fn the_policies_in_the_chart_are_those_of_mozart_rbac() {
 }
 
 #[test]
-fn the_chart_is_of_the_version_of_the_program() {
+fn what_the_chart_counts_as_outside_is_what_mozart_network_policy_does() {
+    let outside = serde_saphyr::to_string(&network::outside()).unwrap();
+    check_generated(
+        "charts/mozart/files/outside.yaml",
+        &format!("# Made from src/cluster/network.rs: change that.\n{outside}"),
+    );
+}
+
+#[test]
+fn the_chart_and_the_images_that_it_names_are_of_the_version_of_the_program() {
     let chart: Value = serde_saphyr::from_str(&read("charts/mozart/Chart.yaml")).unwrap();
     assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+    let images: Value =
+        serde_saphyr::from_str(chart["annotations"]["artifacthub.io/images"].as_str().unwrap()).unwrap();
+    let said: Vec<&str> =
+        images.as_array().unwrap().iter().map(|one| one["image"].as_str().unwrap()).collect();
+    let used = ["image", "batchImage"].map(|image| {
+        let repository = values()[image]["repository"].as_str().unwrap().to_owned();
+        format!("{repository}:{}", env!("CARGO_PKG_VERSION"))
+    });
+    assert_eq!(said, used);
 }
 
 /// A value of the chart: its path, and the comment above it.

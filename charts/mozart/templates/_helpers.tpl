@@ -64,6 +64,29 @@ app.kubernetes.io/component: operator
 {{- end -}}
 {{- end -}}
 
+{{/* Whether a Service leads to the dashboard; nothing is no. */}}
+{{- define "mozart.dashboardService" -}}
+{{- with .Values.dashboard -}}
+{{- if and .enabled (or .service.enabled .ingress.enabled .httpRoute.enabled) -}}
+true
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The names that people reach the dashboard by, but for those of its Service, as JSON: others are refused. */}}
+{{- define "mozart.dashboardHosts" -}}
+{{- with .Values.dashboard -}}
+{{- $hosts := .hosts -}}
+{{- if .ingress.enabled -}}
+{{- $hosts = concat $hosts .ingress.hosts -}}
+{{- end -}}
+{{- if .httpRoute.enabled -}}
+{{- $hosts = concat $hosts .httpRoute.hostnames -}}
+{{- end -}}
+{{- $hosts | uniq | toJson -}}
+{{- end -}}
+{{- end -}}
+
 {{/* Where the operator listens for what watches over it. */}}
 {{- define "mozart.metricsAddress" -}}
 {{- with .Values.metrics -}}

@@ -34,7 +34,23 @@ async fn unknown_and_mistyped_values_are_refused_by_name() {
         ("extraEnv: [{name: MOZART_POD_UID, value: \"1\"}]", "extraEnv"),
         ("networkPolicy: {enabled: true}", "cidrs"),
         ("networkPolicy: {enabled: true, apiServer: {cidrs: [kubernetes]}}", "cidrs"),
+        (
+            "networkPolicy: {enabled: true, apiServer: {cidrs: [10.0.0.2/32]}, cilium: {enabled: true}}",
+            "cilium",
+        ),
+        ("networkPolicy: {cilium: {fqdns: [hooks.slack.com]}}", "fqdns"),
+        ("networkPolicy: {cilium: {names: [https://hooks.slack.com]}}", "names"),
         ("ingress: {enabled: true}", "ingress"),
+        ("dashboard: {ingress: {enabled: true}}", "hosts"),
+        ("dashboard: {ingress: {enabled: true, hosts: [\"*.example.com\"]}}", "hosts"),
+        ("dashboard: {ingress: {enabled: true, hosts: [{host: a}]}}", "hosts"),
+        ("dashboard: {ingress: {enabled: true, hosts: [a], tls: [{secretName: a}]}}", "tls"),
+        ("dashboard: {ingress: {ingressClassName: nginx}}", "ingressClassName"),
+        ("dashboard: {enabled: false, ingress: {enabled: true, hosts: [a]}}", "ingress"),
+        ("dashboard: {httpRoute: {enabled: true, hostnames: [a]}}", "parentRefs"),
+        ("dashboard: {httpRoute: {enabled: true, parentRefs: [{name: a}]}}", "hostnames"),
+        ("dashboard: {httpRoute: {parentRefs: [{gateway: a}]}}", "parentRefs"),
+        ("dashboard: {httpRoute: {timeouts: {request: forever}}}", "timeouts"),
     ];
     let checks = wrong.map(async |(values, word)| {
         let refusal = rendered("a", values).await.expect_err(values);
