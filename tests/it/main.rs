@@ -29,6 +29,7 @@ mod metrics;
 mod old_runs;
 mod pinned_items;
 mod reference;
+mod release;
 mod sessions;
 mod state_faults;
 mod state_shared;
