@@ -35,7 +35,7 @@ test: tools lint deny ## everything that must hold before a change is merged
 test-docs: ## the documents as a book, without a warning or a dead link
 	hack/test-docs
 
-test-chart: ## the chart as far as no cluster is needed: Helm's strictest look and checkov's
+test-chart: ## the chart as far as no cluster is needed: Helm's strictest look, checkov's, and the schemas of Kubernetes
 	hack/test-chart
 
 test-cluster: ## what needs a Kubernetes, on one of its own, or with MOZART_TEST_KUBECONFIG=1 on that of KUBECONFIG
