@@ -22,6 +22,8 @@ mod jobfiles;
 mod jobs;
 #[cfg(target_os = "linux")]
 mod kill;
+#[cfg(target_os = "linux")]
+mod kind;
 mod launch;
 mod limits;
 #[cfg(feature = "cluster")]

@@ -18,7 +18,7 @@ use mozart::{
     launch::pod::{Credential, PodPlace, Volume, plan},
 };
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 
 use super::{
     super::{Run, ended, first, start},
@@ -76,8 +76,11 @@ pub async fn reachable(namespace: &Namespace) -> TcpListener {
     let nodes: Api<Node> = Api::all(namespace.client.clone());
     let nodes = nodes.list(&ListParams::default()).await.unwrap();
     let addresses = nodes.items.into_iter().filter_map(|node| node.status?.addresses).flatten();
-    let address = addresses.into_iter().find(|one| one.type_ == "InternalIP").unwrap().address;
-    TcpListener::bind((address, 0)).await.unwrap()
+    let node = addresses.into_iter().find(|one| one.type_ == "InternalIP").unwrap().address;
+    // The node may be this machine or a container of it: ours is the address that the way there begins at.
+    let way = UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    way.connect((node, 9)).await.unwrap();
+    TcpListener::bind((way.local_addr().unwrap().ip(), 0)).await.unwrap()
 }
 
 /// A service that Pods reach; it lets each batch write its file, and then say that it is done.
