@@ -77,5 +77,8 @@ fn the_tests_get_a_cluster_anew_that_sees_their_folder_under_its_own_name() {
     assert_eq!(beginnings(&called, 2), steps, "{called:#?}");
     assert!(called[4].contains(&format!("--kubeconfig {place}/kubeconfig")), "{}", called[4]);
     let configured = fs::read_to_string(folder.path().join("configured")).unwrap();
-    assert!(configured.contains(&format!("hostPath: \"{place}\", containerPath: \"{place}\"")), "{configured}");
+    assert!(
+        configured.contains(&format!("hostPath: \"{place}\", containerPath: \"{place}\"")),
+        "{configured}"
+    );
 }
