@@ -41,6 +41,9 @@ async fn unknown_and_mistyped_values_are_refused_by_name() {
         ("networkPolicy: {cilium: {fqdns: [hooks.slack.com]}}", "fqdns"),
         ("networkPolicy: {cilium: {names: [https://hooks.slack.com]}}", "names"),
         ("ingress: {enabled: true}", "ingress"),
+        // What `helm upgrade --reuse-values` makes of values that an older chart did not have.
+        ("dashboard: {ingress: null}", "ingress"),
+        ("networkPolicy: {cilium: null}", "cilium"),
         ("dashboard: {ingress: {enabled: true}}", "hosts"),
         ("dashboard: {ingress: {enabled: true, hosts: [\"*.example.com\"]}}", "hosts"),
         ("dashboard: {ingress: {enabled: true, hosts: [{host: a}]}}", "hosts"),
