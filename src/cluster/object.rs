@@ -2,6 +2,7 @@
 
 use k8s_openapi::{api::core::v1::ObjectReference, apimachinery::pkg::apis::meta::v1::OwnerReference};
 use kube::{Resource as _, ResourceExt as _, api::DynamicObject};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -58,9 +59,9 @@ impl JobObject {
     /// When it was made by a definition that this Mozart does not know.
     pub fn read(object: DynamicObject) -> Result<Self, ObjectError> {
         let uid = object.uid().and_then(|uid| uid.parse().ok()).ok_or(ObjectError::NoUid)?;
-        let spec = serde_json::from_value(object.data["spec"].clone()).map_err(ObjectError::Spec)?;
+        let spec = MozartJobSpec::deserialize(&object.data["spec"]).map_err(ObjectError::Spec)?;
         let status = match object.data.get("status") {
-            Some(status) => serde_json::from_value(status.clone()).map_err(ObjectError::Status)?,
+            Some(status) => MozartJobStatus::deserialize(status).map_err(ObjectError::Status)?,
             None => MozartJobStatus::default(),
         };
         Ok(Self {

@@ -7,12 +7,15 @@ mod budget;
 #[cfg(test)]
 mod tests;
 
+use std::io;
+
 use jiff::Timestamp;
 use kube::{
     Api, Client, Resource as _, ResourceExt as _,
     api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams},
 };
-use serde_json::{Value, json};
+use serde::{Deserialize as _, Serialize};
+use serde_json::json;
 use tokio::sync::Mutex;
 
 pub use self::budget::ByteBudget;
@@ -73,7 +76,7 @@ pub fn ledger(job: &DynamicObject) -> Result<Option<Ledger>, StoreError> {
         let found = u32::try_from(version).unwrap_or(u32::MAX);
         return Err(StoreError::Newer { found, known: VERSION });
     }
-    let read = serde_json::from_value(checkpoint.clone());
+    let read = Ledger::deserialize(checkpoint);
     read.map(Some).map_err(|error| failed("the checkpoint in the job's status cannot be read", error))
 }
 
@@ -260,25 +263,37 @@ enum Refused {
 
 impl State {
     fn of(job: &DynamicObject) -> Result<Self, StoreError> {
-        let status = job.data.get("status").cloned().unwrap_or_else(|| json!({}));
-        let status_bytes = size(&status);
-        let seq = status["checkpoint"]["seq"].as_u64().unwrap_or(0);
-        let status = serde_json::from_value(status)
+        let none = json!({});
+        let stored = job.data.get("status").unwrap_or(&none);
+        let seq = stored["checkpoint"]["seq"].as_u64().unwrap_or(0);
+        let status = MozartJobStatus::deserialize(stored)
             .map_err(|error| failed("the status of the job is none that this Mozart writes", error))?;
-        let metadata = serde_json::to_value(&job.metadata).unwrap_or_default();
         Ok(Self {
             version: job.resource_version().unwrap_or_default(),
             generation: job.metadata.generation.unwrap_or(0),
             seq,
             status,
-            spec_bytes: (size(&job.data) + size(&metadata) + MANAGED).saturating_sub(status_bytes),
+            spec_bytes: (size(&job.data) + size(&job.metadata) + MANAGED).saturating_sub(size(stored)),
         })
     }
 }
 
 /// The length of the compact JSON.
-fn size(value: &Value) -> u64 {
-    value.to_string().len() as u64
+fn size(value: &impl Serialize) -> u64 {
+    struct Length(u64);
+    impl io::Write for Length {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len() as u64;
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut length = Length(0);
+    // What has no JSON has no length, and is refused where it is written.
+    let _ = serde_json::to_writer(&mut length, value);
+    length.0
 }
 
 fn failed(context: &str, source: impl std::error::Error + Send + Sync + 'static) -> StoreError {
