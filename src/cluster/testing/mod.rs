@@ -19,7 +19,7 @@ use std::{
 
 use axum::body::Body as Told;
 use futures::stream;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header::DATE};
+use http::{Method, Request, Response, StatusCode, header::DATE};
 use jiff::{Timestamp, fmt::rfc2822::DateTimePrinter};
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -76,6 +76,8 @@ pub(crate) struct Asked {
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) content: String,
+    /// What the answer is to be.
+    accept: String,
     pub(crate) body: Vec<u8>,
 }
 
@@ -83,9 +85,10 @@ impl Asked {
     pub(crate) async fn read(request: Request<Body>) -> Self {
         let (parts, body) = request.into_parts();
         let body = body.collect_bytes().await.unwrap().to_vec();
-        let content = |headers: &HeaderMap| headers.get("content-type")?.to_str().ok().map(str::to_owned);
+        let header = |name| parts.headers.get(name)?.to_str().ok().map(str::to_owned);
         Self {
-            content: content(&parts.headers).unwrap_or_default(),
+            content: header("content-type").unwrap_or_default(),
+            accept: header("accept").unwrap_or_default(),
             method: parts.method,
             path: parts.uri.path().to_owned(),
             query: parts.uri.query().unwrap_or_default().to_owned(),
@@ -230,6 +233,9 @@ impl ApiServer {
         };
         self.tell();
         let (code, body) = match result {
+            Ok(object) if asked.accept.contains("as=PartialObjectMetadata;") => {
+                (StatusCode::OK, json!({"kind": "PartialObjectMetadata", "metadata": object["metadata"]}))
+            }
             Ok(object) => (StatusCode::OK, object),
             Err(refusal) => (refusal.0, status_of(refusal)),
         };

@@ -9,9 +9,11 @@ use std::{
 };
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::{
+    sync::{Notify, Semaphore, watch},
+    time::Instant,
+};
 
 use super::{
     Claims, PodPlace, Pods, ServerClock,
@@ -20,7 +22,7 @@ use super::{
     names,
     observe::{HeldUp, Sight},
     pods::{SeenPod, lock},
-    spec,
+    spec::Pattern,
 };
 use crate::{
     api::pod::DeletionPolicy,
@@ -37,6 +39,8 @@ use crate::{
 
 /// So many Pods of a job are made at a time.
 const CREATES: usize = 16;
+/// Between two looks, while Pods change one after the other: a look takes longer than what one of them has to tell.
+const TOGETHER: Duration = Duration::from_millis(25);
 /// Before a Pod that could not be ended is ended again.
 const END_AGAIN: Duration = Duration::from_secs(1);
 /// So many failed Pods of a run are kept for people.
@@ -54,7 +58,7 @@ pub struct PodLauncher<C> {
 struct Shared<C> {
     place: PodPlace,
     /// What its Pods have in common, or why there can be none.
-    pattern: Result<Pod, Failure>,
+    pattern: Result<Pattern, Failure>,
     /// What the names of the run's Pods begin with.
     names: String,
     pods: Pods,
@@ -93,8 +97,8 @@ struct State {
     followed: HashMap<String, bool>,
     /// What followed attempts have told since the last look.
     told: HashMap<AttemptKey, Vec<GateSignal>>,
-    /// How the Pods that are shown have ended, by UID: every turn looks, and a message is read once.
-    ended: HashMap<String, Box<Outcome>>,
+    /// The last look.
+    looked: Option<Instant>,
 }
 
 /// An attempt whose Pod does not run yet, and why.
@@ -112,7 +116,7 @@ impl<C: Claims> PodLauncher<C> {
         let changed = pods.listener(place.run.job);
         let shared = Shared {
             names: names::of_run(&place.job_name, &place.run) + "-",
-            pattern: spec::pattern(&place),
+            pattern: Pattern::new(&place),
             place,
             pods,
             claims,
@@ -265,7 +269,7 @@ impl<C: Claims> Launcher for PodLauncher<C> {
         };
         let clock = &self.shared.place.clock;
         tokio::select! {
-            () = self.shared.changed.notified() => {}
+            () = self.shared.changed_together() => {}
             () = until(clock, seen) => {}
             () = until(clock, block) => self.shared.state().block_told = block,
         }
@@ -279,6 +283,15 @@ impl<C: Claims> Shared<C> {
 
     fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    /// Resolves when something has changed: at once if that was seldom lately, else together with what follows.
+    async fn changed_together(&self) {
+        self.changed.notified().await;
+        let looked = self.state().looked;
+        if let Some(looked) = looked {
+            tokio::time::sleep_until(looked + TOGETHER).await;
+        }
     }
 
     /// The Pod of an attempt of this run.
@@ -303,7 +316,7 @@ impl<C: Claims> Shared<C> {
         let mut state = self.state();
         let mut shown: BTreeMap<AttemptKey, AttemptState> = BTreeMap::new();
         let (mut wake_at, mut held) = (None::<Timestamp>, HashMap::new());
-        let mut known = std::mem::take(&mut state.ended);
+        state.looked = Some(Instant::now());
         for pod in self.pods.of_job(self.place.run.job) {
             if pod.owner.as_deref() != Some(&self.place.owner.uid) {
                 continue;
@@ -314,12 +327,8 @@ impl<C: Claims> Shared<C> {
                 }
                 continue;
             }
-            let sight = known.remove(&pod.uid).map_or_else(|| pod.facts.sight(now), Sight::Ended);
-            let seen = match sight {
-                Sight::Ended(outcome) => {
-                    state.ended.insert(pod.uid.clone(), outcome.clone());
-                    AttemptState::Ended(outcome)
-                }
+            let seen = match pod.sight(now) {
+                Sight::Ended(outcome) => AttemptState::Ended(outcome),
                 Sight::Live { held: why, until } => {
                     wake_at = wake_at.into_iter().chain(until).min();
                     held.extend(why.map(|why| (pod.key, why)));
@@ -397,7 +406,7 @@ impl<C: Claims> Shared<C> {
     }
 
     async fn release_ended(&self, pod: &SeenPod) -> Result<(), kube::Error> {
-        let ended = match pod.facts.sight(self.now()) {
+        let ended = match pod.sight(self.now()) {
             Sight::Ended(outcome) => Some(outcome),
             Sight::Live { .. } => None,
         };

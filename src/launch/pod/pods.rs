@@ -13,7 +13,8 @@ use std::{
 };
 
 use futures::{StreamExt as _, pin_mut};
-use k8s_openapi::api::core::v1::Pod;
+use http::HeaderValue;
+use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client, Resource as _, ResourceExt as _,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
@@ -40,6 +41,8 @@ const RELIST: Duration = Duration::from_mins(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// Released Pods in one request: the API server deletes them one after another, and a request has its time.
 const SWEEP: u32 = 100;
+/// The metadata of an object without the rest.
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 /// Bytes of JSON: no Pod has fewer, and a list of none does not have so many.
 const A_POD: u64 = 512;
 /// More than an earlier leader can have released and not deleted.
@@ -159,11 +162,13 @@ impl Pods {
         self.store().named(job, name)
     }
 
-    /// Makes a Pod.
-    pub(super) async fn create(&self, pod: &Pod) -> Result<LeanPod, kube::Error> {
-        let data = serde_json::to_vec(pod).map_err(kube::Error::SerdeError)?;
-        let request = self.shared.request().create(&PostParams::default(), data);
-        self.shared.client.request(request.map_err(kube::Error::BuildRequest)?).await
+    /// Makes the Pod of this JSON. Only its metadata is asked back: the rest was just sent, and the watch tells it again.
+    pub(super) async fn create(&self, pod: Vec<u8>) -> Result<ObjectMeta, kube::Error> {
+        let request = self.shared.request().create(&PostParams::default(), pod);
+        let mut request = request.map_err(kube::Error::BuildRequest)?;
+        request.headers_mut().insert(http::header::ACCEPT, HeaderValue::from_static(METADATA));
+        let LeanPod(made) = self.shared.client.request(request).await?;
+        Ok(made.metadata)
     }
 
     /// Asks the API server itself for one.

@@ -1,14 +1,18 @@
 //! The Pod of an attempt: safe by default, and nothing of it that the job may not name.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Mutex,
+};
 
-use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::{api::core::v1 as core, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use serde_json::{Map, Value, json};
 
 use super::{
     PodPlace, Volume,
     allow::{self, OWN_FOLDER},
     names,
+    pods::lock,
 };
 use crate::{
     api::credential::CredentialType,
@@ -37,11 +41,38 @@ const USER: i64 = 65_532;
 /// How long a Pod may take from its acceptance by a node to the start of its attempt, and to end it: seconds.
 const BEFORE_AND_AFTER: u64 = 900;
 
-/// What the Pods of all attempts of a run have in common.
-///
-/// # Errors
-/// With the failure of each attempt: the job asks for what is not allowed, or for what is no Pod.
-pub fn pattern(place: &PodPlace) -> Result<core::Pod, Failure> {
+/// What the Pods of all attempts of a run have in common. A Pod is written into it and read off: to copy it for each would
+/// take longer than all else about the Pod.
+pub struct Pattern(Mutex<core::Pod>);
+
+impl Pattern {
+    /// The pattern of a run.
+    ///
+    /// # Errors
+    /// With the failure of each attempt: the job asks for what is not allowed, or for what is no Pod.
+    pub fn new(place: &PodPlace) -> Result<Self, Failure> {
+        pattern(place).map(|pod| Self(Mutex::new(pod)))
+    }
+
+    /// The JSON of the Pod of an attempt.
+    ///
+    /// # Errors
+    /// Never: names, numbers and texts are JSON.
+    pub fn pod(&self, place: &PodPlace, start: &Start) -> serde_json::Result<Vec<u8>> {
+        let mut pod = lock(&self.0);
+        fill_in(&mut pod, place, start);
+        serde_json::to_vec(&*pod)
+    }
+
+    /// A Pod that was made, by the metadata that it got: as it was sent, as far as is looked at.
+    pub fn made(&self, metadata: ObjectMeta) -> core::Pod {
+        let longest = lock(&self.0).spec.as_ref().and_then(|spec| spec.active_deadline_seconds);
+        let spec = core::PodSpec { active_deadline_seconds: longest, ..core::PodSpec::default() };
+        core::Pod { metadata, spec: Some(spec), status: None }
+    }
+}
+
+fn pattern(place: &PodPlace) -> Result<core::Pod, Failure> {
     if let Some(refusal) = allow::refusals(&place.pod, &place.allowed).into_iter().next() {
         return Err(invalid(refusal));
     }
@@ -131,17 +162,15 @@ pub fn pattern(place: &PodPlace) -> Result<core::Pod, Failure> {
     serde_json::from_value(pod).map_err(|error| invalid(format!("spec.pod makes no Pod: {error}")))
 }
 
-/// The Pod of an attempt, by the `pattern` of its run.
-pub fn pod(pattern: &core::Pod, place: &PodPlace, start: &Start) -> core::Pod {
-    let mut pod = pattern.clone();
+/// Makes of the Pod of any attempt of a run that of this one.
+fn fill_in(pod: &mut core::Pod, place: &PodPlace, start: &Start) {
     pod.metadata.name = Some(names::pod(&place.job_name, &place.run, start.key));
     let labels = pod.metadata.labels.get_or_insert_default();
     labels.insert(names::BATCH.to_owned(), start.key.batch.to_string());
     labels.insert(names::ORDINAL.to_owned(), start.key.ordinal.to_string());
-    if let Some(budget) = start.budget_micro_usd {
-        let annotations = pod.metadata.annotations.get_or_insert_default();
-        annotations.insert(names::BUDGET.to_owned(), budget.to_string());
-    }
+    let annotations = pod.metadata.annotations.get_or_insert_default();
+    annotations.remove(names::BUDGET);
+    annotations.extend(start.budget_micro_usd.map(|budget| (names::BUDGET.to_owned(), budget.to_string())));
     for container in pod.spec.iter_mut().flat_map(|spec| &mut spec.containers) {
         container.args = Some(vec!["attempt".to_owned(), "--pod".to_owned(), call(place, start)]);
         if place.traced {
@@ -151,7 +180,6 @@ pub fn pod(pattern: &core::Pod, place: &PodPlace, start: &Start) -> core::Pod {
             variables.push(core::EnvVar { name: TRACEPARENT.to_owned(), value, value_from: None });
         }
     }
-    pod
 }
 
 /// The longest that a Pod may take, in seconds from its acceptance by a node: a second lock, should the one inside fail.

@@ -1,8 +1,10 @@
 //! What the operator tells of itself while it works.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use super::{JOB, failed, job, until, until_phase, until_running, well};
+use super::{JOB, failed, job, message, pods, until, until_phase, until_running, well};
 use crate::cluster::{
     telemetry::Health,
     testing::{ApiServer, Kubelet, Operator, Played},
@@ -63,4 +65,27 @@ async fn the_numbers_tell_what_the_operator_did_and_are_taken_back_when_it_leads
     for gone in ["mozart_leader 0", "mozart_jobs{phase=\"Complete\"} 0"] {
         assert!(text.lines().any(|line| line == gone), "{gone} is not in\n{text}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_end_one_after_the_other_are_looked_at_together() {
+    let server = ApiServer::default();
+    server.put(JOB, job(40, 40));
+    let operator = Operator::start(&server);
+    until(&server, "all Pods", |server| pods(server).len() == 40).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let turns = || value(&operator, "mozart_turn_duration_seconds_count");
+    let before = turns();
+    for pod in pods(&server) {
+        let name = pod["metadata"]["name"].as_str().unwrap();
+        server.edit(&format!("/api/v1/namespaces/team/pods/{name}"), |pod| {
+            let ended = json!({"exitCode": 0, "message": message(&json!(null))});
+            let containers = json!([{"name": "attempt", "state": {"terminated": ended}}]);
+            pod["status"] = json!({"phase": "Succeeded", "containerStatuses": containers});
+        });
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    until_phase(&server, "Complete").await;
+    let turns = turns() - before;
+    assert!(turns < 15.0, "{turns} turns for 40 Pods");
 }

@@ -73,8 +73,8 @@ impl<C: Claims> Shared<C> {
         if self.state().stale {
             return Made::Stale;
         }
-        let pod = match &self.pattern {
-            Ok(pattern) => spec::pod(pattern, &self.place, start),
+        let pattern = match &self.pattern {
+            Ok(pattern) => pattern,
             Err(failure) => return Made::Failed(failure.clone()),
         };
         if !self.claims.is_new(key)
@@ -82,8 +82,12 @@ impl<C: Claims> Shared<C> {
         {
             return otherwise;
         }
-        match self.pods.create(&pod).await {
-            Ok(LeanPod(pod)) => Made::There(Box::new(pod)),
+        let pod = match pattern.pod(&self.place, start) {
+            Ok(pod) => pod,
+            Err(error) => return Made::Failed(spec::invalid(error.to_string())),
+        };
+        match self.pods.create(pod).await {
+            Ok(metadata) => Made::There(Box::new(pattern.made(metadata))),
             Err(kube::Error::Api(status)) => match refusal(&status) {
                 // Gone in between: somebody else has recorded its end.
                 Refusal::Exists => self.adopt(key).await.unwrap_or(Made::Stale),

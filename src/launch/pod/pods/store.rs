@@ -3,16 +3,23 @@
 use std::{
     borrow::Borrow,
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::{ResourceExt as _, runtime::watcher::Event};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::super::{names, observe::Facts};
-use crate::job::identity::{AttemptKey, RunId};
+use super::super::{
+    names,
+    observe::{Facts, Sight},
+};
+use crate::job::{
+    identity::{AttemptKey, RunId},
+    outcome::Outcome,
+};
 
 /// A Pod, as far as it matters.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +42,8 @@ pub struct SeenPod {
     pub finalizers: Vec<String>,
     /// What its status says.
     pub facts: Facts,
+    /// How it has ended, once that was looked at: every turn looks, and a message is read once.
+    ended: OnceLock<Box<Outcome>>,
     version: u64,
 }
 
@@ -70,8 +79,28 @@ impl SeenPod {
             credential: pod.annotations().get(names::CREDENTIAL).cloned(),
             finalizers: pod.finalizers().to_vec(),
             facts: Facts::of(pod),
+            ended: OnceLock::new(),
             version: pod.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0),
         })
+    }
+
+    /// What is seen now.
+    pub fn sight(&self, now: Timestamp) -> Sight {
+        if let Some(outcome) = self.ended.get() {
+            return Sight::Ended(outcome.clone());
+        }
+        let sight = self.facts.sight(now);
+        if let Sight::Ended(outcome) = &sight {
+            return Sight::Ended(self.ended.get_or_init(|| outcome.clone()).clone());
+        }
+        sight
+    }
+
+    /// One that was seen to have ended has, whatever is told of it later.
+    fn ended_as(&self, before: &Self) {
+        if let Some(outcome) = before.ended.get() {
+            self.ended.get_or_init(|| outcome.clone());
+        }
     }
 }
 
@@ -162,6 +191,7 @@ impl Store {
                 if older {
                     return None;
                 }
+                pod.ended_as(&entry.pod);
                 let before = std::mem::replace(&mut entry.pod, pod);
                 if before.facts.shows_as(&entry.pod.facts) && before.finalizers == entry.pod.finalizers {
                     return None;
@@ -212,6 +242,7 @@ impl Store {
                 let pods = self.jobs.entry(pod.run.job).or_default();
                 if let Some(entry) = pods.get_mut(&pod.name).filter(|entry| entry.made.is_some()) {
                     entry.made = Some(now);
+                    found.ended_as(&entry.pod);
                     entry.pod = Arc::new(found);
                 }
             }

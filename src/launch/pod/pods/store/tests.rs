@@ -116,3 +116,16 @@ fn only_what_is_seen_otherwise_is_news() {
     store.hide(&seen, true);
     assert!(store.take(Event::Delete(ended), Instant::now()).is_empty(), "it was released");
 }
+
+#[test]
+fn a_pod_that_was_seen_to_have_ended_has_whatever_is_told_of_it_later() {
+    let mut store = Store::default();
+    let seen = |store: &Store| store.of_job(job())[0].sight(Timestamp::UNIX_EPOCH);
+    store.take(Event::Apply(pod(1, "a", 3, "Failed")), Instant::now());
+    let ended = seen(&store);
+    assert!(matches!(ended, Sight::Ended(_)));
+    store.take(Event::Apply(pod(1, "a", 4, "Running")), Instant::now());
+    assert_eq!(seen(&store), ended);
+    store.take(Event::Apply(pod(1, "b", 5, "Running")), Instant::now());
+    assert!(matches!(seen(&store), Sight::Live { .. }));
+}
